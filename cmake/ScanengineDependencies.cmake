@@ -1,0 +1,24 @@
+# Libraries from the system. Names of Debian packages: CONTRIBUTING.md.
+find_package(Threads REQUIRED)
+# Config mode finds a 1.81 installed beside an older default.
+find_package(Boost 1.81 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(nlohmann_json 3.10 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(cereal REQUIRED)
+
+# Boost.Process and Boost.Asio, header-only as used here.
+add_library(scanengine_boost INTERFACE)
+target_include_directories(scanengine_boost SYSTEM INTERFACE
+                           ${Boost_INCLUDE_DIRS})
+target_compile_definitions(scanengine_boost INTERFACE
+                           BOOST_PROCESS_USE_STD_FS
+                           BOOST_ASIO_NO_DEPRECATED)
+target_link_libraries(scanengine_boost INTERFACE Threads::Threads)
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  find_path(SCANENGINE_SECCOMP_INCLUDE seccomp.h REQUIRED)
+  # Static where there is one: it spares every worker start a library load.
+  find_library(SCANENGINE_SECCOMP_LIBRARY NAMES libseccomp.a seccomp REQUIRED)
+endif()

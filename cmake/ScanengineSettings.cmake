@@ -1,0 +1,39 @@
+# Compiler settings as INTERFACE targets, linked PRIVATE, so that they reach no
+# one else's code.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(SCANENGINE_CCACHE ccache)
+if(SCANENGINE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${SCANENGINE_CCACHE}")
+endif()
+find_program(SCANENGINE_MOLD mold)
+if(SCANENGINE_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(scanengine_warnings INTERFACE)
+target_compile_options(scanengine_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  $<$<BOOL:${SCANENGINE_DEV}>:-Werror>)
+
+if(SCANENGINE_SANITIZER)
+  string(REPLACE ";" "," sanitizers "${SCANENGINE_SANITIZER}")
+  add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${sanitizers})
+endif()
+if(SCANENGINE_BUILD_FUZZERS)
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "SCANENGINE_BUILD_FUZZERS needs clang")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

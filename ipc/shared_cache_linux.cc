@@ -1,0 +1,1 @@
+#include "ipc/shared_cache.h"

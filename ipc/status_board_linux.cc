@@ -1,0 +1,1 @@
+#include "ipc/status_board.h"
