@@ -60,8 +60,7 @@ Result<std::vector<Frame>> FrameDecoder::Feed(
     const std::size_t size = header.value().size;
     if (rest.size() - kHeaderBytes < size) break;
     const auto payload = rest.subspan(kHeaderBytes, size);
-    frames.push_back(
-        {header.value().type, {payload.begin(), payload.end()}});
+    frames.push_back({header.value().type, {payload.begin(), payload.end()}});
     rest = rest.subspan(kHeaderBytes + size);
   }
   buffer_.erase(buffer_.begin(), buffer_.end() - std::ssize(rest));

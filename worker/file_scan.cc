@@ -21,10 +21,13 @@ constexpr Rule kLimitReached{
     "behind limits.",
     "Raise the limit and scan the file again, or do not trust it."};
 constexpr Rule kPolyglot{
-    "polyglot", Severity::kMedium, "The file is valid in several formats",
+    "polyglot",
+    Severity::kMedium,
+    "The file is valid in several formats",
     "Different programs will read different content from it; scanners that "
     "look at one format miss what is in the other.",
-    "Find out why one file carries two formats before you load it.", "CWE-436"};
+    "Find out why one file carries two formats before you load it.",
+    "CWE-436"};
 
 Finding MakeFinding(const Rule& rule, std::string message, std::string member) {
   Finding finding;
@@ -149,9 +152,9 @@ bool FileScan::CountMember() {
   if (stopped_ || members_spent_) return false;
   if (++members_ <= environment_.limits.max_members) return true;
   members_spent_ = true;
-  const std::string text =
-      "more than " + std::to_string(environment_.limits.max_members) +
-      " members";
+  const std::string text = "more than " +
+                           std::to_string(environment_.limits.max_members) +
+                           " members";
   MarkIncomplete(OutcomeStatus::kLimit, text);
   AddFinding(MakeFinding(kLimitReached, "not scanned to the end: " + text, ""));
   return false;
@@ -187,8 +190,7 @@ bool FileScan::Checkpoint(std::uint64_t offset) {
     Stop(OutcomeStatus::kCancelled, "the run was stopped");
   } else if (Clock::now() >= deadline_) {
     Stop(OutcomeStatus::kTimedOut, "deadline passed in " + phase_ +
-                                       " at offset " +
-                                       std::to_string(offset_));
+                                       " at offset " + std::to_string(offset_));
   }
   return !stopped_;
 }
@@ -206,9 +208,9 @@ ScanReply FileScan::Finish(ByteSource& source) {
         kLimitReached,
         std::to_string(dropped_findings_) + " more findings are not listed",
         "");
-    findings_.emplace(FindingKey{finding.rule_id, finding.severity,
-                                 finding.message, "", ""},
-                      std::move(finding));
+    findings_.emplace(
+        FindingKey{finding.rule_id, finding.severity, finding.message, "", ""},
+        std::move(finding));
   }
   ScanReply reply;
   reply.task = task_;

@@ -74,8 +74,8 @@ void ScanContext::MarkIncomplete(OutcomeStatus status, std::string detail) {
 
 void ScanContext::ScanMember(std::string_view name, ByteSource& member) {
   if (!file_.CountMember()) return;
-  std::string chain = member_.empty() ? std::string(name)
-                                      : member_ + "!" + std::string(name);
+  std::string chain =
+      member_.empty() ? std::string(name) : member_ + "!" + std::string(name);
   const std::size_t slash = name.find_last_of("/\\");
   std::string leaf(slash == std::string_view::npos ? name
                                                    : name.substr(slash + 1));
