@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "ipc/result.h"
-#include "ipc/shared_cache.h"
+#include "ipc/shared_memory.h"
 
 namespace scanengine {
 
