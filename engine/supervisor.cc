@@ -211,7 +211,7 @@ void Supervisor::Degrade(const std::string& why) {
 }
 
 void Supervisor::HandOut() {
-  while (!sink_->Congested()) {
+  while (!fatal_ && !sink_->Congested()) {
     const QueuedTask* next = queue_.Peek();
     if (next == nullptr) return;
     if (in_process_ && next->last_end) {
