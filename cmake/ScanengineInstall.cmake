@@ -32,6 +32,7 @@ function(scanengine_prepare_export target)
       list(APPEND exported "${library}")
     endif()
   endforeach()
+  target_compile_features(${target} INTERFACE cxx_std_20)
   set_target_properties(${target} PROPERTIES
     INTERFACE_LINK_LIBRARIES "${exported}"
     INTERFACE_INCLUDE_DIRECTORIES
