@@ -29,7 +29,8 @@ constexpr Rule kPolyglot{
     "Find out why one file carries two formats before you load it.",
     "CWE-436"};
 
-Finding MakeFinding(const Rule& rule, std::string message, std::string member) {
+Finding MakeFinding(const Rule& rule, std::string message,
+                    const std::string& member) {
   Finding finding;
   finding.rule_id = rule.id;
   finding.severity = rule.severity;
@@ -39,6 +40,13 @@ Finding MakeFinding(const Rule& rule, std::string message, std::string member) {
   finding.advice = rule.advice;
   finding.reference = rule.reference;
   return finding;
+}
+
+// Empty if nothing is missed: no model loader reads such a file.
+std::string WhyNotScanned(const Detection& found) {
+  if (!found.recognised.empty())
+    return found.recognised + " is not supported yet";
+  return found.not_a_model ? "" : "content is of no known format";
 }
 
 }  // namespace
@@ -59,8 +67,8 @@ ScanReply FileScan::Run(ByteSource& source, std::string_view name) {
   return Finish(source);
 }
 
-void FileScan::ScanSource(ByteSource& source, std::string name,
-                          std::string member, std::uint32_t depth) {
+void FileScan::ScanSource(ByteSource& source, const std::string& name,
+                          const std::string& member, std::uint32_t depth) {
   if (stopped_) return;
   if (depth > environment_.limits.max_depth) {
     MarkIncomplete(OutcomeStatus::kLimit, "containers are nested too deep");
@@ -83,15 +91,10 @@ void FileScan::ScanSource(ByteSource& source, std::string name,
   const bool top = depth == 0;
   if (found.scanners.empty()) {
     if (top) format_ = found.recognised;
-    if (!found.recognised.empty()) {
-      MarkIncomplete(OutcomeStatus::kUnsupported,
-                     (top ? std::string() : Printable(member, 256) + ": ") +
-                         found.recognised + " is not supported yet");
-    } else if (!found.not_a_model) {
-      MarkIncomplete(OutcomeStatus::kUnsupported,
-                     (top ? std::string() : Printable(member, 256) + ": ") +
-                         "content is of no known format");
-    }
+    const std::string why = WhyNotScanned(found);
+    if (why.empty()) return;
+    MarkIncomplete(OutcomeStatus::kUnsupported,
+                   top ? why : Printable(member, 256) + ": " + why);
     return;
   }
   status_ = WorseStatus(status_, OutcomeStatus::kScanned);
