@@ -6,6 +6,7 @@
 #include "ipc/check.h"
 #include "ipc/text.h"
 #include "worker/format_detector.h"
+#include "worker/recognised_formats.h"
 #include "worker/scanner.h"
 
 namespace scanengine {
@@ -28,6 +29,10 @@ constexpr Rule kPolyglot{
     "look at one format miss what is in the other.",
     "Find out why one file carries two formats before you load it.",
     "CWE-436"};
+constexpr Rule kEmptyFile{
+    "empty-file", Severity::kMedium, "A file named as a model has no content",
+    "No loader can read it; a download or a copy has most likely failed.",
+    "Get the file again from its source."};
 
 Finding MakeFinding(const Rule& rule, std::string message,
                     const std::string& member) {
@@ -89,6 +94,9 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   }
   const Detection& found = detection.value();
   const bool top = depth == 0;
+  if (found.empty && NameClaimsModel(name)) {
+    AddFinding(MakeFinding(kEmptyFile, "the file is empty", member));
+  }
   if (found.scanners.empty()) {
     if (top) format_ = found.recognised;
     const std::string why = WhyNotScanned(found);
