@@ -78,6 +78,9 @@ constexpr int kAllowed[] = {
     SCMP_SYS(getcwd),
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
+    // The start of a thread, for one that is just about to run.
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_robust_list),
 };
 
 struct Refusal {
@@ -106,7 +109,6 @@ constexpr Refusal kRefused[] = {
     {SCMP_SYS(openat2), ENOSYS},
     {SCMP_SYS(close_range), ENOSYS},
     {SCMP_SYS(membarrier), ENOSYS},
-    {SCMP_SYS(rseq), ENOSYS},
     {SCMP_SYS(pkey_alloc), ENOSYS},
     {SCMP_SYS(copy_file_range), ENOSYS},
     // Locks, tuning, plumbing.
@@ -119,7 +121,6 @@ constexpr Refusal kRefused[] = {
     {SCMP_SYS(sched_setscheduler), EPERM},
     {SCMP_SYS(sched_getscheduler), EPERM},
     {SCMP_SYS(sched_getparam), EPERM},
-    {SCMP_SYS(set_robust_list), EPERM},
     {SCMP_SYS(mlock), EPERM},
     {SCMP_SYS(munlock), EPERM},
     {SCMP_SYS(mincore), EPERM},
@@ -140,10 +141,11 @@ constexpr Refusal kRefused[] = {
     {SCMP_SYS(sendfile), EPERM},
 };
 
-// Calls that came after the lists: to a library that tries one, the kernel is
-// too old for it.
-constexpr int kFirstNewCall = 451;
-constexpr int kLastNewCall = 480;
+// Calls too new for libseccomp to have names for, that a newer C library may
+// try on its own: to it, the kernel is too old for them.
+constexpr int kNewCalls[] = {453 /* map_shadow_stack */, 454 /* futex_wake */,
+                             455 /* futex_wait */, 456 /* futex_requeue */,
+                             462 /* mseal */};
 
 constexpr std::uint32_t kKill = SCMP_ACT_KILL_PROCESS;
 
@@ -265,9 +267,7 @@ void AddRules(FilterBuilder* filter) {
   for (const Refusal& refusal : kRefused) {
     filter->Refuse(refusal.error, refusal.call);
   }
-  for (int call = kFirstNewCall; call <= kLastNewCall; ++call) {
-    filter->Refuse(ENOSYS, call);
-  }
+  for (const int call : kNewCalls) filter->Refuse(ENOSYS, call);
   AddFileRules(filter);
   AddMemoryRules(filter);
   AddProcessRules(filter);
