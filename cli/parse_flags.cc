@@ -90,14 +90,28 @@ Status RunParser(std::vector<std::string> args, Parser& parser) {
     const std::vector<std::string> extras = parser.app.remaining();
     return Invalid(UnknownOption(extras.empty() ? "" : extras.front()));
   } catch (const CLI::ArgumentMismatch& error) {
-    // "--timeout: 1 required TEXT missing", "--quiet does not allow a value".
+    // "--timeout: 1 required TEXT missing", "quiet does not allow a value".
     const std::string_view text = error.what();
-    const std::string_view name = text.substr(0, text.find_first_of(": "));
+    std::string name = Printable(text.substr(0, text.find_first_of(": ")), 80);
+    if (!name.starts_with("-")) name = "--" + name;
     const bool missing = text.find("required") != std::string_view::npos;
-    return Invalid(fmt::format("{}: {}", Printable(name, 80),
-                               missing ? "needs a value" : "takes no value"));
+    return Invalid(name + (missing ? ": needs a value" : ": takes no value"));
   } catch (const CLI::Error& error) {
     return Invalid(Printable(error.what(), 200));
+  }
+  return OkStatus();
+}
+
+// CLI11 takes the next argument for the value of "--output=": a script with an
+// empty variable would overwrite a file that it wanted to scan.
+Status CheckEmptyValues(std::span<const std::string> args) {
+  for (const std::string& arg : args) {
+    if (arg == "--") break;
+    if (arg.starts_with("--") && arg.find('=') == arg.size() - 1) {
+      return Invalid(fmt::format(
+          "{}: needs a value",
+          Printable(std::string_view(arg).substr(0, arg.size() - 1), 80)));
+    }
   }
   return OkStatus();
 }
@@ -179,6 +193,8 @@ Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
 Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   const bool scan_typed = !args.empty() && args.front() == "scan";
   if (scan_typed) args = args.subspan(1);
+  const Status values = CheckEmptyValues(args);
+  if (!values.ok()) return values.error();
   Parser parser;
   const Status parsed =
       RunParser(std::vector<std::string>(args.begin(), args.end()), parser);
