@@ -66,6 +66,20 @@ class ChildProcess {
   ChildProcess() = default;
 };
 
+/// Writing to a child that is gone must be an error, not the end of the
+/// program: as long as this lives, its thread gets no signal for it. Destroy it
+/// in the thread that made it.
+class BrokenPipeGuard {
+ public:
+  BrokenPipeGuard();
+  ~BrokenPipeGuard();
+  BrokenPipeGuard(const BrokenPipeGuard&) = delete;
+  BrokenPipeGuard& operator=(const BrokenPipeGuard&) = delete;
+
+ private:
+  bool restore_ = false;
+};
+
 }  // namespace scanengine
 
 #endif  // SCANENGINE_ENGINE_CHILD_PROCESS_H_

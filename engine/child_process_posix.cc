@@ -243,6 +243,27 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context& io,
       new PosixChild(io, pid, pidfd, std::move(on_exit)));
 }
 
+BrokenPipeGuard::BrokenPipeGuard() {
+  sigset_t pipe_only;
+  sigset_t old;
+  ::sigemptyset(&pipe_only);
+  ::sigaddset(&pipe_only, SIGPIPE);
+  if (::pthread_sigmask(SIG_BLOCK, &pipe_only, &old) != 0) return;
+  restore_ = ::sigismember(&old, SIGPIPE) == 0;
+}
+
+BrokenPipeGuard::~BrokenPipeGuard() {
+  if (!restore_) return;
+  sigset_t pipe_only;
+  ::sigemptyset(&pipe_only);
+  ::sigaddset(&pipe_only, SIGPIPE);
+  // One that is pending would be delivered now.
+  const timespec no_wait{};
+  while (::sigtimedwait(&pipe_only, nullptr, &no_wait) == SIGPIPE) {
+  }
+  ::pthread_sigmask(SIG_UNBLOCK, &pipe_only, nullptr);
+}
+
 std::uint32_t CurrentProcessId() {
   return static_cast<std::uint32_t>(::getpid());
 }

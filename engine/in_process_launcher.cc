@@ -67,7 +67,8 @@ class InProcessLauncher final : public WorkerLauncher {
  private:
   void End(WorkerId worker) {
     tasks_.clear();
-    events_.emplace_back(WorkerExited{worker, {NativeEnd::Kind::kExited, 0}});
+    events_.emplace_back(
+        WorkerExited{worker, {NativeEnd::Kind::kExited, 0}, {}});
   }
 
   std::unique_ptr<StatusBoardWriter> board_;

@@ -101,6 +101,7 @@ class ProcessLauncher final : public WorkerLauncher {
   void ReportExit(WorkerId worker);
 
   ProcessLauncherOptions options_;
+  const BrokenPipeGuard no_broken_pipe_;
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::map<WorkerId, std::unique_ptr<Connection>> connections_;
@@ -247,15 +248,14 @@ void ProcessLauncher::OnBytes(WorkerId worker,
                               std::span<const std::byte> bytes) {
   Connection& c = *Find(worker);
   if (c.faulted) return;  // Read on, so that it cannot block; believe nothing.
-  Result<std::vector<Frame>> frames = c.decoder.Feed(bytes);
-  if (!frames.ok()) {
-    Fault(worker, c,
-          "sent bytes that are no message: " + frames.error().detail);
-    return;
-  }
-  for (const Frame& frame : frames.value()) {
-    if (c.faulted) return;
+  for (const Frame& frame : c.decoder.Feed(bytes)) {
     OnFrame(worker, c, frame);
+    if (c.faulted) return;
+  }
+  if (!c.decoder.status().ok()) {
+    Fault(worker, c,
+          "sent bytes that are no message: " +
+              c.decoder.status().error().detail);
   }
 }
 
@@ -335,7 +335,8 @@ void ProcessLauncher::ReportExit(WorkerId worker) {
     // its parser.
     Fault(worker, *c, "ended in the middle of a message");
   }
-  events_.emplace_back(WorkerExited{worker, c->end.value_or(NativeEnd{})});
+  events_.emplace_back(WorkerExited{worker, c->end.value_or(NativeEnd{}),
+                                    c->board->Read()});
   // Its handlers still refer to it: it goes when they have run.
   asio::post(io_, [this, worker] {
     Connection* at = Find(worker);

@@ -161,6 +161,7 @@ class Supervisor {
 
   // Limits.
   void ReadBoards(Clock::Time now);
+  static bool TakeBoard(Worker& worker, const BoardSnapshot& board);
   void ExtendDeadlines(Clock::Duration by);
   void EnforceDeadlines(Clock::Time now);
   std::optional<Clock::Time> DeadlineOf(const Worker& worker) const;

@@ -121,6 +121,7 @@ void Supervisor::Apply(const WorkerExited& event) {
   }
   Worker worker = std::move(at->second);
   workers_.erase(at);
+  worker.current = TakeBoard(worker, event.board) ? event.board.task : 0;
   const bool over_limit = options_.worker_memory > 0 &&
                           worker.memory >= options_.worker_memory / 10 * 9;
   const ExitVerdict verdict =

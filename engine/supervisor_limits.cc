@@ -20,17 +20,22 @@ std::chrono::microseconds HardDeadline(const Task& task) {
 
 }  // namespace
 
+// False if the board does not name a task that the worker holds.
+bool Supervisor::TakeBoard(Worker& worker, const BoardSnapshot& board) {
+  const bool holds = std::any_of(
+      worker.held.begin(), worker.held.end(),
+      [&](const QueuedTask& task) { return task.task.id == board.task; });
+  if (!holds) return false;
+  worker.phase = board.phase;
+  worker.offset = board.offset;
+  return true;
+}
+
 void Supervisor::ReadBoards(Clock::Time now) {
   for (auto& [id, worker] : workers_) {
     if (worker.held.empty() || worker.state == WorkerState::kStarting) continue;
     const BoardSnapshot board = launcher_->Board(id);
-    const bool holds = std::any_of(
-        worker.held.begin(), worker.held.end(),
-        [&](const QueuedTask& task) { return task.task.id == board.task; });
-    if (!holds) continue;
-    worker.phase = board.phase;
-    worker.offset = board.offset;
-    if (worker.current == board.task) continue;
+    if (!TakeBoard(worker, board) || worker.current == board.task) continue;
     worker.current = board.task;
     worker.current_since = now;
     worker.memory_at_start = worker.memory;

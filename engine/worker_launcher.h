@@ -38,6 +38,7 @@ struct WorkerFaulted {
 struct WorkerExited {
   WorkerId worker;
   NativeEnd end;
+  BoardSnapshot board;  ///< What its board said at the end.
 };
 using WorkerEvent =
     std::variant<WorkerReady, WorkerReplied, WorkerFaulted, WorkerExited>;

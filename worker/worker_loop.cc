@@ -50,10 +50,11 @@ class WorkerLoop {
       const Result<std::size_t> got = channel_.Read(buffer_);
       if (!got.ok()) return got.error();
       if (got.value() == 0) return std::optional<Frame>();
-      Result<std::vector<Frame>> frames =
-          decoder_.Feed(std::span(buffer_).first(got.value()));
-      if (!frames.ok()) return frames.error();
-      for (Frame& frame : frames.value()) frames_.push_back(std::move(frame));
+      for (Frame& frame :
+           decoder_.Feed(std::span(buffer_).first(got.value()))) {
+        frames_.push_back(std::move(frame));
+      }
+      if (!decoder_.status().ok()) return decoder_.status().error();
     }
     std::optional<Frame> frame = std::move(frames_.front());
     frames_.pop_front();

@@ -318,10 +318,10 @@ void Serve(const std::string& mode) {
   while (true) {
     const ssize_t got = ::read(0, buffer.data(), buffer.size());
     if (got <= 0) ::_exit(0);
-    auto frames =
+    const auto frames =
         decoder.Feed(std::span(buffer).first(static_cast<std::size_t>(got)));
-    if (!frames.ok()) ::_exit(97);
-    for (const auto& frame : frames.value()) {
+    if (!decoder.status().ok()) ::_exit(97);
+    for (const auto& frame : frames) {
       if (frame.type != MessageType::kTasks) continue;
       auto tasks = scanengine::DecodeTasks(frame.payload);
       if (!tasks.ok()) ::_exit(96);

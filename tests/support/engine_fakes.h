@@ -219,8 +219,9 @@ class FakeLauncher final : public WorkerLauncher {
   };
 
   void End(WorkerId id, NativeEnd end) {
+    const BoardSnapshot board = Board(id);
     workers_.erase(id);
-    events_.emplace_back(WorkerExited{id, end});
+    events_.emplace_back(WorkerExited{id, end, board});
   }
 
   void Reply(WorkerId id, TaskId task,
