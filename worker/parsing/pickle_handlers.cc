@@ -39,6 +39,7 @@ bool PickleMachine::DoMark() {
 
 bool PickleMachine::DoStop() {
   if (available() == 0) return Underflow();
+  observer_.OnResult(*this, stack_.back());
   stack_.pop_back();
   if (reader_.offset() < frame_end_ && frame_end_ != ~std::uint64_t{0} &&
       !frame_noted_) {
@@ -386,10 +387,13 @@ bool PickleMachine::DoBadOpcode() {
 bool PickleMachine::DoPersId() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
+  observer_.OnPersistent(*this,
+                         arena_.AddText(PickleNodeKind::kText, line));
   return Push(PickleValue::Unknown(PickleMystery::kPersistent));
 }
 bool PickleMachine::DoBinPersId() {
   if (available() == 0) return Underflow();
+  observer_.OnPersistent(*this, stack_.back());
   stack_.back() = PickleValue::Unknown(PickleMystery::kPersistent);
   return true;
 }

@@ -137,6 +137,16 @@ class PickleObserver {
   /// |decoded|, |head| is the whole after escapes were decoded.
   virtual void OnPayload(std::uint64_t offset, std::uint64_t size,
                          std::string_view head, bool decoded) = 0;
+  /// PERSID or BINPERSID asks the loader for the object that |id| names.
+  virtual void OnPersistent(const PickleMachine& machine, PickleValue id) {
+    (void)machine;
+    (void)id;
+  }
+  /// STOP returns |result|.
+  virtual void OnResult(const PickleMachine& machine, PickleValue result) {
+    (void)machine;
+    (void)result;
+  }
   /// BUILD is done; |next| is the offset after it. Returns where the stream
   /// goes on (>= next): bytes that belong to the object and are no opcodes are
   /// passed over.

@@ -27,6 +27,9 @@ struct PickleOptions {
   std::function<std::uint64_t(const PickleMachine&, PickleValue,
                               std::uint64_t)>
       on_built;
+  /// See PickleObserver::OnPersistent() and OnResult(). May be empty.
+  std::function<void(const PickleMachine&, PickleValue)> on_persistent;
+  std::function<void(const PickleMachine&, PickleValue)> on_result;
 };
 
 /// Scans one pickle stream that starts at |offset| of context.source() and
