@@ -20,9 +20,7 @@ using Values = std::vector<PickleValue>;
 PickleValue UnknownAttribute() {
   return PickleValue::Unknown(PickleMystery::kAttribute);
 }
-PickleValue UnknownItem() {
-  return PickleValue::Unknown(PickleMystery::kItem);
-}
+PickleValue UnknownItem() { return PickleValue::Unknown(PickleMystery::kItem); }
 
 }  // namespace
 
@@ -98,8 +96,7 @@ PickleValue PickleCaller::NewText(PickleNodeKind kind, std::string_view text) {
   return m_.arena_.AddText(kind, text);
 }
 
-PickleValue PickleCaller::BoundMethod(std::string_view type,
-                                      PickleValue object,
+PickleValue PickleCaller::BoundMethod(std::string_view type, PickleValue object,
                                       std::string_view name) {
   const PickleValue method =
       ImportPath("builtins", std::string(type) + "." + std::string(name));
@@ -167,9 +164,8 @@ PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
     constexpr std::string_view kDict = "__dict__";
     if (of.name == kDict) return ImportPath(of.module, *text);
     if (of.name.ends_with(".__dict__")) {
-      return ImportPath(of.module,
-                        of.name.substr(0, of.name.size() - kDict.size()) +
-                            *text);
+      return ImportPath(
+          of.module, of.name.substr(0, of.name.size() - kDict.size()) + *text);
     }
     return GetAttribute(object, *text);
   }
@@ -211,8 +207,7 @@ PickleValue PickleCaller::ResolveName(const Values& a) {
 PickleValue PickleCaller::Reconstruct(const Values& a) {
   const PickleValue base = At(a, 1);
   const PickleValue none = PickleValue::Of(Kind::kEmptyTuple);
-  const PickleValue made =
-      Reach(At(a, 0), none, PickleCall::Via::kNewObject);
+  const PickleValue made = Reach(At(a, 0), none, PickleCall::Via::kNewObject);
   const bool plain = base.Is(Kind::kGlobal) &&
                      m_.globals_[base.index()].Path() == "builtins.object";
   if (!plain) Reach(base, Rest(a, 2), PickleCall::Via::kNewObject);
@@ -224,8 +219,7 @@ PickleValue PickleCaller::AddExtension(const Values& a) {
   const auto name = m_.TextOf(At(a, 1));
   const PickleValue code = At(a, 2);
   if (module && name && code.Is(Kind::kInt) && code.integer() > 0 &&
-      code.integer() <= 0x7fffffff &&
-      m_.extensions_.size() < kMaxExtensions) {
+      code.integer() <= 0x7fffffff && m_.extensions_.size() < kMaxExtensions) {
     const std::uint32_t id = m_.Intern(*module, *name, {});
     if (id != kNoPickleGlobal) {
       m_.extensions_[static_cast<std::uint32_t>(code.integer())] =
@@ -545,8 +539,8 @@ void PickleMachine::BuildState(PickleValue object, PickleValue state) {
   for (const PickleValue source : {earlier, state}) {
     for (const std::string_view name : {"__setstate__", "append", "extend"}) {
       if (const auto value = Lookup(source, name)) {
-        arena_.AppendPair(planted,
-                          arena_.AddText(PickleNodeKind::kText, name), *value);
+        arena_.AppendPair(planted, arena_.AddText(PickleNodeKind::kText, name),
+                          *value);
       }
     }
   }

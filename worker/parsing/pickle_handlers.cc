@@ -363,8 +363,8 @@ bool PickleMachine::DoFrame() {
   const std::uint64_t here = reader_.offset();
   const std::uint64_t whole = source_.size();
   const bool inside = frame_end_ != ~std::uint64_t{0};
-  const bool beyond = whole != kUnknownSize &&
-                      (here > whole || size > whole - here);
+  const bool beyond =
+      whole != kUnknownSize && (here > whole || size > whole - here);
   // CPython's C unpickler raises on a frame that is longer than the file, its
   // Python one does not: go on.
   if ((inside || beyond) && !frame_noted_) {
@@ -372,8 +372,8 @@ bool PickleMachine::DoFrame() {
     Note(Problem::kFrame, inside ? "a frame begins inside another one"
                                  : "a frame is longer than the file");
   }
-  frame_end_ = size > ~std::uint64_t{0} - 1 - here ? ~std::uint64_t{0}
-                                                   : here + size;
+  frame_end_ =
+      size > ~std::uint64_t{0} - 1 - here ? ~std::uint64_t{0} : here + size;
   if (size == 0) frame_end_ = ~std::uint64_t{0};
   return true;
 }
@@ -387,8 +387,7 @@ bool PickleMachine::DoBadOpcode() {
 bool PickleMachine::DoPersId() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  observer_.OnPersistent(*this,
-                         arena_.AddText(PickleNodeKind::kText, line));
+  observer_.OnPersistent(*this, arena_.AddText(PickleNodeKind::kText, line));
   return Push(PickleValue::Unknown(PickleMystery::kPersistent));
 }
 bool PickleMachine::DoBinPersId() {
@@ -411,12 +410,12 @@ bool PickleMachine::DoStackGlobal() {
   const PickleValue name = PopValue();
   const PickleValue module = PopValue();
   for (const PickleValue part : {name, module}) {
-    const bool may_be_text =
-        part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
-        part.Is(Kind::kUnknown) || part.Is(Kind::kInstance) ||
-        arena_.IsNode(part, PickleNodeKind::kText) ||
-        arena_.IsNode(part, PickleNodeKind::kCall) ||
-        arena_.IsNode(part, PickleNodeKind::kAttribute);
+    const bool may_be_text = part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
+                             part.Is(Kind::kUnknown) ||
+                             part.Is(Kind::kInstance) ||
+                             arena_.IsNode(part, PickleNodeKind::kText) ||
+                             arena_.IsNode(part, PickleNodeKind::kCall) ||
+                             arena_.IsNode(part, PickleNodeKind::kAttribute);
     if (!may_be_text) {
       return Fail(Problem::kBadOperand, "STACK_GLOBAL of what is no text");
     }

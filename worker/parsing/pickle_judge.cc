@@ -11,7 +11,7 @@ namespace scanengine {
 namespace {
 
 constexpr std::size_t kMaxEvidence = 300;
-constexpr std::uint32_t kMaxReach = 64;       // Values looked at for a call.
+constexpr std::uint32_t kMaxReach = 64;  // Values looked at for a call.
 constexpr std::uint32_t kMaxReachDepth = 6;
 constexpr std::uint16_t kMaxReportsPerName = 16;
 constexpr std::uint32_t kMaxUnresolved = 64;
@@ -152,8 +152,7 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
   }
   known.reported = true;
   const bool library = verdict == ImportVerdict::kKnownLibrary;
-  ReportCall(machine, call,
-             library ? kPickleUnknownClass : kPickleUnvettedCall,
+  ReportCall(machine, call, library ? kPickleUnknownClass : kPickleUnvettedCall,
              (library ? "makes an object of " : "calls ") + global.written,
              known.judgement);
 }
@@ -161,8 +160,7 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
 void PickleJudge::JudgeOperands(const PickleMachine& machine,
                                 const PickleCall& call) {
   std::uint32_t budget = kMaxReach;
-  std::uint32_t found =
-      DangerIn(machine, call.arguments, 0, &budget);
+  std::uint32_t found = DangerIn(machine, call.arguments, 0, &budget);
   if (found == kNoPickleGlobal) {
     found = DangerIn(machine, call.keywords, 0, &budget);
   }
@@ -195,16 +193,14 @@ void PickleJudge::JudgeAttributeNames(const PickleMachine& machine,
   for (std::size_t i = first; i < std::min(last, arguments->size()); ++i) {
     const auto name = machine.TextOf((*arguments)[i]);
     if (!name) continue;
-    const ImportJudgement judgement =
-        context_.imports().Judge("object", *name);
+    const ImportJudgement judgement = context_.imports().Judge("object", *name);
     if (judgement.verdict != ImportVerdict::kDangerous) continue;
     ReportCall(machine, call, kPickleDangerousImport,
                "reaches for attribute " + *name + Why(judgement), judgement);
   }
 }
 
-void PickleJudge::OnCall(const PickleMachine& machine,
-                         const PickleCall& call) {
+void PickleJudge::OnCall(const PickleMachine& machine, const PickleCall& call) {
   switch (call.target) {
     case PickleCall::Target::kName: {
       JudgeNamed(machine, call);
@@ -272,8 +268,8 @@ void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,
 
 void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
                             std::string_view head, bool decoded) {
-  PicklePayload payload{source_, offset, size, head, decoded, offset,
-                        options_.depth};
+  PicklePayload payload{source_, offset, size,          head,
+                        decoded, offset, options_.depth};
   if (options_.report_offset != kNoOffset) {
     payload.report_offset = options_.report_offset;
   }

@@ -177,8 +177,8 @@ std::uint32_t PickleMachine::Intern(std::string_view module,
   if (globals_.size() >= kMaxGlobals) {
     if (!limit_noted_) {
       limit_noted_ = true;
-      Note(PickleProblem::kLimit, "more than " + std::to_string(kMaxGlobals) +
-                                      " different imports");
+      Note(PickleProblem::kLimit,
+           "more than " + std::to_string(kMaxGlobals) + " different imports");
     }
     return kNoPickleGlobal;
   }
@@ -210,8 +210,7 @@ PickleValue PickleMachine::ImportWritten(std::string_view module,
   if (protocol_ < 3) {
     const PickleName fixed = FixPythonTwoName(module, name);
     if (fixed.module != module || fixed.name != name) {
-      const std::string written =
-          std::string(module) + "." + std::string(name);
+      const std::string written = std::string(module) + "." + std::string(name);
       return Import(Intern(fixed.module, fixed.name, written), false, name);
     }
   }
@@ -277,7 +276,8 @@ std::uint32_t PickleMachine::ClassOf(PickleValue value) const {
 
 PickleEnd PickleMachine::Run() {
   while (Step()) {
-    if (reader_.offset() >= frame_end_) [[unlikely]] CheckFrame();
+    if (reader_.offset() >= frame_end_) [[unlikely]]
+      CheckFrame();
     if (++opcodes_ % kOpcodesPerProgress == 0) [[unlikely]] {
       if (!observer_.OnProgress(reader_.offset())) break;
       if (arena_.WantsCollection()) Collect();

@@ -48,12 +48,12 @@ enum class PickleMeaning : std::uint8_t {
   kConcat,         ///< operator.add and the like, on strings
   kJoin,           ///< str.join
   kChr,
-  kText,           ///< str(text), bytes.decode, codecs.decode/encode: same text
-  kBase64,         ///< base64.b64decode and the like
-  kHex,            ///< bytes.fromhex, binascii.unhexlify
-  kReplace,        ///< str.replace
-  kIdentity,       ///< Returns its first argument as it is.
-  kVars,           ///< vars(object)
+  kText,      ///< str(text), bytes.decode, codecs.decode/encode: same text
+  kBase64,    ///< base64.b64decode and the like
+  kHex,       ///< bytes.fromhex, binascii.unhexlify
+  kReplace,   ///< str.replace
+  kIdentity,  ///< Returns its first argument as it is.
+  kVars,      ///< vars(object)
 };
 
 /// An imported name, or an attribute path that starts at one.
@@ -63,7 +63,9 @@ struct PickleGlobal {
   std::string written;  ///< "module.name" as the file has it.
   PickleMeaning meaning = PickleMeaning::kOpaque;
 
-  std::string Path() const { return name.empty() ? module : module + "." + name; }
+  std::string Path() const {
+    return name.empty() ? module : module + "." + name;
+  }
 };
 
 inline constexpr std::uint32_t kNoPickleGlobal = ~std::uint32_t{0};
@@ -75,7 +77,7 @@ struct PickleImport {
   std::uint64_t offset = 0;  ///< Of the opcode.
   /// True if reached by getattr or the like and not by an opcode.
   bool by_attribute = false;
-  std::string detail = {};   ///< What is known of a name that cannot be told.
+  std::string detail = {};  ///< What is known of a name that cannot be told.
 };
 
 /// The unpickler calls something.
@@ -105,16 +107,16 @@ struct PickleCall {
 
 /// What is wrong with a stream.
 enum class PickleProblem : std::uint8_t {
-  kTruncated,       ///< Ends before STOP.
+  kTruncated,  ///< Ends before STOP.
   kBadOpcode,
-  kBadOperand,      ///< INT that is no number, negative size, ...
-  kUnderflow,       ///< Stack or mark is missing.
+  kBadOperand,  ///< INT that is no number, negative size, ...
+  kUnderflow,   ///< Stack or mark is missing.
   kMemoMiss,
   kBadProtocol,
-  kNotCallable,     ///< Calls a number and the like: raises at run time.
-  kFrame,           ///< Frames do not match the opcodes. The scan goes on.
-  kOddPlace,        ///< PROTO in the middle. The scan goes on.
-  kLimit,           ///< A budget of the machine ended the analysis.
+  kNotCallable,  ///< Calls a number and the like: raises at run time.
+  kFrame,        ///< Frames do not match the opcodes. The scan goes on.
+  kOddPlace,     ///< PROTO in the middle. The scan goes on.
+  kLimit,        ///< A budget of the machine ended the analysis.
 };
 
 /// Is told what a pickle does, in the order in which an unpickler would do it.
@@ -214,7 +216,8 @@ class PickleMachine {
   void Collect();
   bool CheckFrame();
   bool Push(PickleValue value) {
-    if (stack_.size() >= kMaxStack) [[unlikely]] return StackFull();
+    if (stack_.size() >= kMaxStack) [[unlikely]]
+      return StackFull();
     stack_.push_back(value);
     return true;
   }

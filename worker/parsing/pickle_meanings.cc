@@ -102,9 +102,8 @@ std::string_view PublicModule(std::string_view module) {
 PickleMeaning MeaningOf(std::string_view module, std::string_view name) {
   module = PublicModule(module);
   const auto at = std::find_if(
-      std::begin(kRows), std::end(kRows), [&](const Row& row) {
-        return row.module == module && row.name == name;
-      });
+      std::begin(kRows), std::end(kRows),
+      [&](const Row& row) { return row.module == module && row.name == name; });
   return at == std::end(kRows) ? PickleMeaning::kOpaque : at->meaning;
 }
 

@@ -32,8 +32,7 @@ void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
   if (sparse_.size() < kMaxSparse) {
     sparse_.emplace(index, value);
   } else {
-    forgotten_below_ =
-        std::max(forgotten_below_, std::uint64_t{index} + 1);
+    forgotten_below_ = std::max(forgotten_below_, std::uint64_t{index} + 1);
   }
 }
 

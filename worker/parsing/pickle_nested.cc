@@ -60,7 +60,8 @@ bool LooksDecoded(const std::optional<std::string>& head) {
 Form FormOf(std::string_view head) {
   if (head.size() < kLeastPicklePayload) return Form::kNone;
   if (head.starts_with("\xc2\x80")) {
-    return LooksDecoded(DecodeLatin1(head.substr(0, head.size() & ~std::size_t{1})))
+    return LooksDecoded(
+               DecodeLatin1(head.substr(0, head.size() & ~std::size_t{1})))
                ? Form::kLatin1
                : Form::kNone;
   }
@@ -100,14 +101,15 @@ class NestedScan {
 };
 
 void NestedScan::ReportLimit(std::string what) {
-  context_.Report(kPickleNestedLimit, {std::move(what), payload_.report_offset});
+  context_.Report(kPickleNestedLimit,
+                  {std::move(what), payload_.report_offset});
   context_.MarkIncomplete(OutcomeStatus::kLimit, "a pickle inside a string");
 }
 
 void NestedScan::ScanRaw(ByteSource& source, std::uint64_t offset,
                          std::uint32_t depth) {
-  context_.Report(kPickleNested, {"a string holds a pickle",
-                                  payload_.report_offset});
+  context_.Report(kPickleNested,
+                  {"a string holds a pickle", payload_.report_offset});
   PickleOptions options;
   options.depth = depth;
   options.report_offset = payload_.report_offset;
@@ -129,8 +131,12 @@ std::optional<std::string> NestedScan::Whole() {
 
 void NestedScan::ScanDecoded(std::string decoded) {
   MemorySource source(BytesOf(decoded));
-  const PicklePayload inner{source,  0,    decoded.size(),
-                            decoded, true, payload_.report_offset,
+  const PicklePayload inner{source,
+                            0,
+                            decoded.size(),
+                            decoded,
+                            true,
+                            payload_.report_offset,
                             payload_.depth + 1};
   ScanNestedPickle(context_, inner);
 }

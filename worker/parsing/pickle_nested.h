@@ -26,10 +26,10 @@ struct PicklePayload {
   ByteSource& source;        ///< Where it is read from if not |decoded|.
   std::uint64_t offset = 0;  ///< In |source|.
   std::uint64_t size = 0;
-  std::string_view head;     ///< First bytes; all of them if |decoded|.
+  std::string_view head;  ///< First bytes; all of them if |decoded|.
   bool decoded = false;
   std::uint64_t report_offset = 0;  ///< For findings.
-  std::uint32_t depth = 0;   ///< Pickles around it.
+  std::uint32_t depth = 0;          ///< Pickles around it.
 };
 
 /// Looks for a pickle in |payload|, decodes it if need be, scans it and reports

@@ -82,11 +82,11 @@ enum class PickleOp : std::uint8_t {
 
 /// What follows an opcode in the stream.
 enum class PickleOperand : std::uint8_t {
-  kInvalid,   ///< Not an opcode.
+  kInvalid,  ///< Not an opcode.
   kNothing,
-  kFixed,     ///< |size| bytes.
-  kCounted,   ///< A little-endian count of |size| bytes, then so many bytes.
-  kLine,      ///< Text up to a newline.
+  kFixed,    ///< |size| bytes.
+  kCounted,  ///< A little-endian count of |size| bytes, then so many bytes.
+  kLine,     ///< Text up to a newline.
   kTwoLines,
 };
 
@@ -95,7 +95,7 @@ struct PickleOpInfo {
   std::string_view name;  ///< As in pickletools; empty if not an opcode.
   PickleOperand operand = PickleOperand::kInvalid;
   std::uint8_t size = 0;
-  std::int8_t pops = 0;   ///< Values taken; -1: all down to the mark.
+  std::int8_t pops = 0;  ///< Values taken; -1: all down to the mark.
   std::int8_t pushes = 0;
 };
 

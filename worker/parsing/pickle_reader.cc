@@ -47,10 +47,9 @@ bool PickleReader::TakeLongLine(std::string_view* line) {
     const auto have = static_cast<std::size_t>(end_ - at_);
     const void* found = std::memchr(at_, '\n', have);
     const std::size_t size =
-        found == nullptr
-            ? have
-            : static_cast<std::size_t>(
-                  static_cast<const std::uint8_t*>(found) - at_);
+        found == nullptr ? have
+                         : static_cast<std::size_t>(
+                               static_cast<const std::uint8_t*>(found) - at_);
     const std::size_t kept = std::min(size, kMaxLine - line_.size());
     line_cut_ = line_cut_ || kept < size;
     line_.append(reinterpret_cast<const char*>(at_), kept);

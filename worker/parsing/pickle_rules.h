@@ -6,32 +6,40 @@
 namespace scanengine {
 
 inline constexpr Rule kPickleDangerousCall{
-    "pickle-dangerous-call", Severity::kCritical,
+    "pickle-dangerous-call",
+    Severity::kCritical,
     "Loading the pickle calls something dangerous",
     "An unpickler makes this call as soon as the file is loaded, before the "
     "program sees any object.",
-    "Do not load this file.", "CWE-502"};
+    "Do not load this file.",
+    "CWE-502"};
 inline constexpr Rule kPickleDangerousImport{
-    "pickle-dangerous-import", Severity::kHigh,
+    "pickle-dangerous-import",
+    Severity::kHigh,
     "The pickle imports something dangerous",
     "Models have no use for this import; the objects that hold it can call it "
     "later.",
     "Do not load this file unless you know why it needs this import.",
     "CWE-502"};
 inline constexpr Rule kPickleUnresolvedCall{
-    "pickle-unresolved-call", Severity::kCritical,
+    "pickle-unresolved-call",
+    Severity::kCritical,
     "The pickle calls something whose name cannot be told",
     "What is called is put together while the file is loaded. Models do not do "
     "that; it hides what is called.",
-    "Do not load this file.", "CWE-502"};
+    "Do not load this file.",
+    "CWE-502"};
 inline constexpr Rule kPickleUnresolvedImport{
-    "pickle-unresolved-import", Severity::kHigh,
+    "pickle-unresolved-import",
+    Severity::kHigh,
     "The pickle imports something whose name cannot be told",
     "The name is computed while the file is loaded, or comes from a registry "
     "outside of the file.",
-    "Do not load this file unless you know what the name is.", "CWE-502"};
+    "Do not load this file unless you know what the name is.",
+    "CWE-502"};
 inline constexpr Rule kPickleUnvettedCall{
-    "pickle-unvetted-call", Severity::kMedium,
+    "pickle-unvetted-call",
+    Severity::kMedium,
     "The pickle calls something that nobody has vetted",
     "It is in none of the tables. It may be a class of your own code, or "
     "something that is not known to be dangerous yet.",
@@ -39,25 +47,29 @@ inline constexpr Rule kPickleUnvettedCall{
     "--policy FILE; else do not load this file.",
     "CWE-502"};
 inline constexpr Rule kPickleUnvettedImport{
-    "pickle-unvetted-import", Severity::kLow,
+    "pickle-unvetted-import",
+    Severity::kLow,
     "The pickle refers to something that nobody has vetted",
     "Importing it runs the code of its module, if that is installed.",
     "If you know it and it is harmless, list it as vetted in a file for "
     "--policy FILE.",
     "CWE-502"};
 inline constexpr Rule kPickleUnknownClass{
-    "pickle-unknown-class", Severity::kLow,
+    "pickle-unknown-class",
+    Severity::kLow,
     "The pickle makes an object of a known library that is not vetted",
     "The library is a common one, but this class of it has not been looked at.",
     "If you know it and it is harmless, list it as vetted in a file for "
     "--policy FILE.",
     "CWE-502"};
 inline constexpr Rule kPickleModifies{
-    "pickle-modifies-import", Severity::kHigh,
+    "pickle-modifies-import",
+    Severity::kHigh,
     "The pickle changes a module, class or function",
     "It writes into an import instead of an object. Other code of the program "
     "then runs with the changed parts.",
-    "Do not load this file.", "CWE-915"};
+    "Do not load this file.",
+    "CWE-915"};
 inline constexpr Rule kPickleMalformed{
     "pickle-malformed", Severity::kMedium, "The pickle is broken",
     "Unpicklers raise an error here, after everything before it has run. "
@@ -97,11 +109,14 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,   &kPickleDangerousImport, &kPickleUnresolvedCall,
-    &kPickleUnresolvedImport, &kPickleUnvettedCall,   &kPickleUnvettedImport,
-    &kPickleUnknownClass,    &kPickleModifies,        &kPickleMalformed,
-    &kPickleOddStructure,    &kPickleNested,          &kPickleNestedLimit,
-    &kPickleLimit,           &kPickleTrailingData,    &kPickleLeadingData};
+    &kPickleDangerousCall,  &kPickleDangerousImport,
+    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
+    &kPickleUnvettedCall,   &kPickleUnvettedImport,
+    &kPickleUnknownClass,   &kPickleModifies,
+    &kPickleMalformed,      &kPickleOddStructure,
+    &kPickleNested,         &kPickleNestedLimit,
+    &kPickleLimit,          &kPickleTrailingData,
+    &kPickleLeadingData};
 
 }  // namespace scanengine
 

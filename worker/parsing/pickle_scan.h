@@ -24,8 +24,7 @@ struct PickleOptions {
   /// take for a pickle and others do not).
   bool report_everything = true;
   /// See PickleObserver::OnBuilt(). May be empty.
-  std::function<std::uint64_t(const PickleMachine&, PickleValue,
-                              std::uint64_t)>
+  std::function<std::uint64_t(const PickleMachine&, PickleValue, std::uint64_t)>
       on_built;
   /// See PickleObserver::OnPersistent() and OnResult(). May be empty.
   std::function<void(const PickleMachine&, PickleValue)> on_persistent;

@@ -90,7 +90,8 @@ std::optional<PickleValue> ParsePickleInt(std::string_view line) {
     line.remove_prefix(1);
   }
   int base = 10;
-  if (line.size() > 2 && line[0] == '0' && !(line[1] >= '0' && line[1] <= '9')) {
+  if (line.size() > 2 && line[0] == '0' &&
+      !(line[1] >= '0' && line[1] <= '9')) {
     const char mark = static_cast<char>(line[1] | 0x20);
     base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
     if (base != 10) line.remove_prefix(2);
@@ -119,8 +120,8 @@ bool IsPickleFloat(std::string_view line) {
   for (const char c : line) {
     const bool digit = c >= '0' && c <= '9';
     digits += digit ? 1 : 0;
-    const bool other = c == '+' || c == '-' || c == '.' || c == 'e' ||
-                       c == 'E' || c == '_';
+    const bool other =
+        c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E' || c == '_';
     if (!digit && !other &&
         std::string_view("infatyINFATY").find(c) == std::string_view::npos) {
       return false;

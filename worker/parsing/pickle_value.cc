@@ -112,8 +112,8 @@ PickleValue PickleArena::AddText(PickleNodeKind kind, std::string_view text) {
     std::memcpy(slabs_[slab_].bytes.get() + slab_used_, text.data(),
                 text.size());
   }
-  target.items[0] = PickleValue::Of(
-      PickleKind::kInt, std::uint64_t{slab_} << 32 | slab_used_);
+  target.items[0] = PickleValue::Of(PickleKind::kInt,
+                                    std::uint64_t{slab_} << 32 | slab_used_);
   target.items[1] = PickleValue::Of(PickleKind::kInt, text.size());
   target.count = static_cast<std::uint32_t>(text.size());
   slab_used_ += static_cast<std::uint32_t>(text.size());
@@ -158,8 +158,7 @@ void PickleArena::Append(PickleValue container, PickleValue item) {
   if (!container.Is(PickleKind::kNode)) return;
   PickleNode& head = node(container);
   if (head.count != kMaxCount) ++head.count;
-  if (head.kept < kMaxKept ||
-      (head.kept < kMaxKeptAlive && CanMatter(item))) {
+  if (head.kept < kMaxKept || (head.kept < kMaxKeptAlive && CanMatter(item))) {
     AppendKept(head, item);
   }
 }
@@ -169,8 +168,8 @@ void PickleArena::AppendPair(PickleValue dict, PickleValue key,
   if (!dict.Is(PickleKind::kNode)) return;
   PickleNode& head = node(dict);
   if (head.count < kMaxCount - 1) head.count += 2;
-  if (head.kept + 1U < kMaxKept ||
-      (head.kept + 1U < kMaxKeptAlive && (CanMatter(value) || CanMatter(key)))) {
+  if (head.kept + 1U < kMaxKept || (head.kept + 1U < kMaxKeptAlive &&
+                                    (CanMatter(value) || CanMatter(key)))) {
     const std::uint16_t before = head.kept;
     AppendKept(head, key);
     AppendKept(head, value);

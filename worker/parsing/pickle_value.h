@@ -13,29 +13,29 @@ namespace scanengine {
 enum class PickleKind : std::uint8_t {
   kNone,
   kBool,
-  kInt,         ///< Fits in 56 bits.
-  kBigInt,      ///< Larger; its digits are not kept.
+  kInt,     ///< Fits in 56 bits.
+  kBigInt,  ///< Larger; its digits are not kept.
   kFloat,
   kEmptyTuple,
-  kFarText,     ///< A str that was not kept; it can be read again.
-  kFarBytes,    ///< The same for bytes.
-  kData,        ///< Plain data whose content was not kept.
-  kGlobal,      ///< An imported name: an id of the machine's name table.
-  kInstance,    ///< What a call of a name returned, arguments not kept.
-  kUnknown,     ///< Nobody can say what it is at run time.
-  kNode,        ///< Something in the arena.
+  kFarText,   ///< A str that was not kept; it can be read again.
+  kFarBytes,  ///< The same for bytes.
+  kData,      ///< Plain data whose content was not kept.
+  kGlobal,    ///< An imported name: an id of the machine's name table.
+  kInstance,  ///< What a call of a name returned, arguments not kept.
+  kUnknown,   ///< Nobody can say what it is at run time.
+  kNode,      ///< Something in the arena.
 };
 
 /// Why a value is unknown; shown to people.
 enum class PickleMystery : std::uint8_t {
-  kExtension,      ///< EXT code that the pickle did not register.
-  kPersistent,     ///< Persistent id: the loader supplies it.
-  kBuffer,         ///< Out-of-band buffer.
-  kForgotten,      ///< More values than are remembered.
-  kName,           ///< An import whose name is not known.
-  kAttribute,      ///< An attribute whose name or object is not known.
-  kItem,           ///< An item of something that is not known.
-  kResult,         ///< Result of a call that is not known.
+  kExtension,   ///< EXT code that the pickle did not register.
+  kPersistent,  ///< Persistent id: the loader supplies it.
+  kBuffer,      ///< Out-of-band buffer.
+  kForgotten,   ///< More values than are remembered.
+  kName,        ///< An import whose name is not known.
+  kAttribute,   ///< An attribute whose name or object is not known.
+  kItem,        ///< An item of something that is not known.
+  kResult,      ///< Result of a call that is not known.
 };
 std::string_view MysteryText(PickleMystery mystery);
 
@@ -96,15 +96,15 @@ class PickleValue {
 /// What a node of the arena is.
 enum class PickleNodeKind : std::uint8_t {
   kFree,
-  kText,     ///< str; bytes in a slab.
+  kText,  ///< str; bytes in a slab.
   kBytes,
   kTuple,
   kList,
-  kDict,     ///< Items are key, value, key, value.
+  kDict,  ///< Items are key, value, key, value.
   kSet,
-  kCall,     ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
+  kCall,       ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
   kAttribute,  ///< item 0 the object, 1 the name.
-  kMore,     ///< Continues the items of a container.
+  kMore,       ///< Continues the items of a container.
 };
 
 /// Fixed-size cell. Containers chain further cells.
@@ -126,12 +126,12 @@ struct PickleNode {
 /// thread-safe.
 class PickleArena {
  public:
-  static constexpr std::size_t kMaxNodes = 400'000;       // 16 MB
+  static constexpr std::size_t kMaxNodes = 400'000;  // 16 MB
   static constexpr std::size_t kSlabBytes = 64 << 10;
-  static constexpr std::size_t kMaxSlabs = 192;           // 12 MB
-  static constexpr std::size_t kMaxTextBytes = 4096;      // Kept of a string.
-  static constexpr std::uint32_t kMaxKept = 24;           // Dull items.
-  static constexpr std::uint32_t kMaxKeptAlive = 1024;    // Callable items.
+  static constexpr std::size_t kMaxSlabs = 192;         // 12 MB
+  static constexpr std::size_t kMaxTextBytes = 4096;    // Kept of a string.
+  static constexpr std::uint32_t kMaxKept = 24;         // Dull items.
+  static constexpr std::uint32_t kMaxKeptAlive = 1024;  // Callable items.
 
   PickleArena();
 
@@ -196,12 +196,12 @@ class PickleArena {
   std::vector<std::unique_ptr<PickleNode[]>> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
-  std::uint32_t nodes_ = 0;      // Ever handed out, by index.
+  std::uint32_t nodes_ = 0;        // Ever handed out, by index.
   std::uint32_t since_sweep_ = 0;  // Wishes since the last sweep.
-  std::uint32_t patience_ = 0;   // Wishes before the next sweep.
+  std::uint32_t patience_ = 0;     // Wishes before the next sweep.
   bool wants_collection_ = false;
   std::vector<Slab> slabs_;
-  std::uint32_t slab_ = 0;       // Being filled.
+  std::uint32_t slab_ = 0;  // Being filled.
   std::uint32_t slab_used_ = 0;
 };
 
