@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
+#include <ctime>
 #include <functional>
 #include <set>
 #include <string>
@@ -53,7 +53,7 @@ void CheckMemory(const std::string& kib) {
 
 TEST_CASE("Discovery: 100,000 nested folders are walked to the bottom") {
   constexpr std::size_t kDepth = 100'000;
-  TempDir dir;
+  TempDir dir(TempDir::Place::kMemory);
   const std::string innermost = MakeChain(
       dir.path(), "n", kDepth,
       [](std::size_t level, const std::function<void(const char*)>& add_file) {
@@ -71,7 +71,7 @@ TEST_CASE("Discovery: 100,000 nested folders are walked to the bottom") {
 
 TEST_CASE("Discovery: deep folders with work left on the way up are all seen") {
   constexpr std::size_t kDepth = 5'000;
-  TempDir dir;
+  TempDir dir(TempDir::Place::kMemory);
   MakeChain(dir.path(), "n", kDepth,
             [&](std::size_t, const std::function<void(const char*)>& add_file) {
               add_file("f");
@@ -97,9 +97,9 @@ TEST_CASE("Discovery: deep folders with work left on the way up are all seen") {
   CHECK(OpenDescriptors() == descriptors);
 }
 
-TEST_CASE("Discovery: 300,000 files in one folder take no memory") {
-  constexpr std::size_t kFiles = 300'000;
-  TempDir dir;
+TEST_CASE("Discovery: 100,000 files in one folder take next to no memory") {
+  constexpr std::size_t kFiles = 100'000;
+  TempDir dir(TempDir::Place::kMemory);
   MakeChain(dir.path(), "n", 1,
             [](std::size_t, const std::function<void(const char*)>& add_file) {
               for (std::size_t i = 0; i < kFiles; ++i) {
@@ -114,11 +114,11 @@ TEST_CASE("Discovery: 300,000 files in one folder take no memory") {
   CHECK(found[1] == std::to_string(kFiles));
   CHECK(found[2] == "0");
   CheckMemory(found.front());
-  if (kMeasureMemory) CHECK(std::stoul(found.front()) < 8 * 1024);
+  if (kMeasureMemory) CHECK(std::stoul(found.front()) < 2 * 1024);
 }
 
 TEST_CASE("Discovery: 100,000 files in 1,000 folders are each given once") {
-  TempDir dir;
+  TempDir dir(TempDir::Place::kMemory);
   for (int folder = 0; folder < 1'000; ++folder) {
     MakeChain(dir.path(), std::to_string(folder), 1,
               [](std::size_t, const std::function<void(const char*)>& add) {
@@ -133,13 +133,13 @@ TEST_CASE("Discovery: 100,000 files in 1,000 folders are each given once") {
   CHECK(paths.size() == 100'000);
 
   CountingSink counting;
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   Discover(Walking({dir.path()}), counting);
-  const auto took = std::chrono::steady_clock::now() - start;
+  const std::clock_t took = std::clock() - start;
   CHECK(counting.Summary()[0] == "100000");
-  // For people; benchmarks hold the target.
-  using Microseconds = std::chrono::duration<double, std::micro>;
-  WARN("per file: " << Microseconds(took).count() / 100'000 << " us");
+  // Processor time, for people; benchmarks hold the target.
+  WARN("per file: " << static_cast<double>(took) / CLOCKS_PER_SEC * 1e6 / 1e5
+                    << " us");
 }
 
 }  // namespace

@@ -11,7 +11,13 @@ namespace scanengine::testing {
 /// Aborts if it cannot be made: no test goes on without it.
 class TempDir {
  public:
-  TempDir();
+  enum class Place {
+    kTemporary,
+    /// In memory where the system has such a place: for trees of which most
+    /// file systems take minutes to make.
+    kMemory,
+  };
+  explicit TempDir(Place place = Place::kTemporary);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -82,9 +82,11 @@ void RemoveTree(const std::string& path) {
   ::rmdir(path.c_str());
 }
 
-TempDir::TempDir() {
-  std::string pattern =
-      fs::canonical(fs::temp_directory_path()) / "scanengine-test-XXXXXX";
+TempDir::TempDir(Place place) {
+  const bool in_memory =
+      place == Place::kMemory && ::access("/dev/shm", W_OK | X_OK) == 0;
+  const fs::path above = in_memory ? "/dev/shm" : fs::temp_directory_path();
+  std::string pattern = fs::canonical(above) / "scanengine-test-XXXXXX";
   SCANENGINE_CHECK(::mkdtemp(pattern.data()) != nullptr);
   // Tests that give up their rights must still get in.
   SCANENGINE_CHECK(::chmod(pattern.c_str(), 0755) == 0);
