@@ -7,6 +7,7 @@ void Scan(ScanContext&) {}
 }  // namespace
 
 extern const Scanner kScanner;
-const Scanner kScanner{"pickle", ".pkl .pickle", "Python pickle", Probe, Scan, {}};
+const Scanner kScanner{"pickle", ".pkl .pickle", "Python pickle",
+                       Probe,    Scan,           {}};
 
 }  // namespace scanengine::pickle
