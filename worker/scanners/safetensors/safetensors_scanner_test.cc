@@ -11,6 +11,7 @@
 namespace scanengine {
 namespace {
 
+using std::string_view_literals::operator""sv;
 using Ids = std::vector<std::string>;
 
 std::string File(std::string_view header, std::size_t data_size,
@@ -89,15 +90,15 @@ TEST_CASE("Safetensors: every defect is reported under its rule") {
       {"safetensors-malformed", R"({"a":)", 0},
       {"safetensors-malformed", R"({} x)", 0},
       {"safetensors-malformed", "{\"a\xff\":{}}", 0},
-      {"safetensors-malformed", "{}\n\0\0\0", 0},
+      {"safetensors-malformed", "{}\n\0\0\0"sv, 0},
       {"safetensors-malformed", R"({"a":1})", 0},
       {"safetensors-malformed", R"({"a":[]})", 0},
       {"safetensors-malformed", R"({"a":{}})", 0},
       {"safetensors-malformed", R"({"a":{"shape":[],"data_offsets":[0,4]}})",
-       4},
+       0},
       {"safetensors-malformed", R"({"a":{"dtype":"U8","data_offsets":[0,4]}})",
-       4},
-      {"safetensors-malformed", R"({"a":{"dtype":"U8","shape":[4]}})", 4},
+       0},
+      {"safetensors-malformed", R"({"a":{"dtype":"U8","shape":[4]}})", 0},
       {"safetensors-malformed",
        R"({"a":{"dtype":"F99","shape":[1],"data_offsets":[0,1]}})", 1},
       {"safetensors-malformed",
@@ -109,9 +110,9 @@ TEST_CASE("Safetensors: every defect is reported under its rule") {
       {"safetensors-malformed",
        R"({"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}})", 1},
       {"safetensors-malformed",
-       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 1},
+       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", 0},
       {"safetensors-malformed",
-       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}})", 1},
+       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}})", 0},
       {"safetensors-malformed",
        R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}})", 1},
       {"safetensors-malformed",
@@ -129,7 +130,7 @@ TEST_CASE("Safetensors: every defect is reported under its rule") {
       {"safetensors-tensor-bounds",
        R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}})", 1},
       {"safetensors-tensor-bounds",
-       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 1},
+       R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", 0},
       {"safetensors-tensor-bounds",
        R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,1]}})", 1},
       {"safetensors-tensor-bounds",
@@ -166,17 +167,15 @@ TEST_CASE("Safetensors: every defect is reported under its rule") {
 
 TEST_CASE("Safetensors: code and addresses in the metadata do not alarm") {
   const ScanReply code = ScanFile(
-      File(R"({"__metadata__":{"d":"import os; os.system('id')"
-}
-})", 0));
+      File(R"~({"__metadata__":{"d":"import os; os.system('id')"}})~", 0));
   CHECK(RuleIds(code) == Ids{"safetensors-metadata-code"});
-CHECK(WorstSeverity(code) == Severity::kLow);
-CHECK(code.findings[0].evidence == "import os; os.system('id')");
+  CHECK(WorstSeverity(code) == Severity::kLow);
+  CHECK(code.findings[0].evidence == "import os; os.system('id')");
 
-const ScanReply url = ScanFile(
-    File(R"({"__metadata__":{"u":"https://example.com/","v":"http://x"}})", 0));
-CHECK(RuleIds(url) == Ids{"safetensors-metadata-url"});
-CHECK(WorstSeverity(url) == Severity::kInfo);
+  const ScanReply url = ScanFile(File(
+      R"({"__metadata__":{"u":"https://example.com/","v":"http://x"}})", 0));
+  CHECK(RuleIds(url) == Ids{"safetensors-metadata-url"});
+  CHECK(WorstSeverity(url) == Severity::kInfo);
 }
 
 TEST_CASE("Safetensors: broken lengths are told") {
@@ -260,12 +259,10 @@ TEST_CASE("Safetensors: hidden bytes are named by their format") {
 
 TEST_CASE("Safetensors: another model behind the end is scanned as a member") {
   const std::string hidden =
-      File("{}", 0) + File(R"({"__metadata__":{"a":"eval(1)"
-}
-})", 0);
+      File("{}", 0) + File(R"~({"__metadata__":{"a":"eval(1)"}})~", 0);
   const ScanReply reply = ScanFile(hidden);
-CHECK(RuleIds(reply) == Ids{"safetensors-metadata-code", "unclaimed-bytes"});
-CHECK(reply.findings.back().member == "trailing bytes");
+  CHECK(RuleIds(reply) == Ids{"safetensors-metadata-code", "unclaimed-bytes"});
+  CHECK(reply.findings.back().member == "trailing bytes");
 }
 
 TEST_CASE("Safetensors: a file cut short is never clean") {
