@@ -133,9 +133,9 @@ class ByteStream {
 
   ByteSource& source_;
   std::vector<std::byte> buffer_;
-  std::uint64_t base_;    // Offset in the source of buffer_[0].
-  std::size_t at_ = 0;    // Next byte, in buffer_.
-  std::size_t end_ = 0;   // End of what is valid in buffer_.
+  std::uint64_t base_;   // Offset in the source of buffer_[0].
+  std::size_t at_ = 0;   // Next byte, in buffer_.
+  std::size_t end_ = 0;  // End of what is valid in buffer_.
   Status status_ = OkStatus();
 };
 

@@ -1,0 +1,44 @@
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/program.h"
+#include "engine/scan_engine.h"
+
+namespace scanengine::cli {
+namespace {
+
+class EngineScan : public Scan {
+ public:
+  explicit EngineScan(ScanOptions options) : engine_(std::move(options)) {}
+  Result<RunSummary> Run(ScanObserver& observer) override {
+    return engine_.Run(observer);
+  }
+  void RequestStop() override { engine_.RequestStop(); }
+
+ private:
+  ScanEngine engine_;
+};
+
+class Engine : public EngineApi {
+ public:
+  std::unique_ptr<Scan> NewScan(ScanOptions options) override {
+    return std::make_unique<EngineScan>(std::move(options));
+  }
+  Result<FileOutcome> ScanOne(const std::string& path,
+                              const ScanOptions& options) override {
+    return ScanOneInProcess(path, options);
+  }
+  std::vector<FormatInfo> Formats() override { return ListFormats(); }
+  std::string Version() override { return std::string(VersionText()); }
+  std::vector<std::string> Features() override { return BuildFeatures(); }
+};
+
+}  // namespace
+}  // namespace scanengine::cli
+
+int main(int argc, char** argv) {
+  scanengine::cli::Engine engine;
+  const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return static_cast<int>(scanengine::cli::RunProgram(args, engine));
+}

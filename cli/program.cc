@@ -1,0 +1,192 @@
+#include "cli/program.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "cli/config.h"
+#include "cli/help.h"
+#include "cli/output_file.h"
+#include "cli/parse_flags.h"
+#include "cli/parse_values.h"
+#include "cli/report.h"
+#include "cli/run_observer.h"
+#include "cli/signals.h"
+#include "cli/status_line.h"
+#include "cli/terminal.h"
+#include "ipc/text.h"
+
+namespace scanengine::cli {
+namespace {
+
+constexpr std::size_t kMaxMessageBytes = 4096;
+
+void PrintError(std::string_view text) {
+  WriteError("scanengine: " + Printable(text, kMaxMessageBytes) + '\n');
+}
+
+ExitCode UsageError(const Error& error) {
+  PrintError(error.detail + " (see scanengine --help)");
+  return ExitCode::kUsage;
+}
+
+std::string NowText() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+// A reader that left (head, a pager) knows why; everybody else is told.
+void TellOutputFailure(const Config& config, const ReportWriter& writer,
+                       const Error& error) {
+  if (writer.reader_gone()) return;
+  const std::string target =
+      config.output ? Quoted(*config.output) : "to standard output";
+  PrintError(
+      fmt::format("cannot write the report {}: {}", target, error.detail));
+}
+
+ExitCode PrintPage(const std::string& text) {
+  ReportWriter writer(OpenStandardOutput());
+  writer.Write(text);
+  const Status status = writer.Commit();
+  if (status.ok()) return ExitCode::kClean;
+  TellOutputFailure(Config(), writer, status.error());
+  return ExitCode::kIncomplete;
+}
+
+Result<std::unique_ptr<ByteSink>> OpenOutput(const Config& config) {
+  if (config.output) return OpenOutputFile(*config.output);
+  return OpenStandardOutput();
+}
+
+// What a run of one file without a supervisor amounts to.
+RunSummary SummaryOf(const FileOutcome& outcome) {
+  RunSummary summary;
+  summary.files = 1;
+  summary.by_status[static_cast<std::size_t>(outcome.result.status)] = 1;
+  for (const Finding& finding : outcome.result.findings) {
+    ++summary.findings_by_severity[static_cast<std::size_t>(finding.severity)];
+  }
+  summary.bytes = outcome.result.bytes;
+  summary.scanners = outcome.result.scanners;
+  summary.isolation = IsolationMode::kInProcess;
+  summary.wall = std::chrono::microseconds(outcome.result.duration_us);
+  summary.peak_memory = outcome.result.peak_memory;
+  return summary;
+}
+
+// Nothing was scanned: the request is wrong, or the system cannot do it.
+ExitCode ScanRefused(const Error& error) {
+  if (error.code == ErrorCode::kInvalidArgument) return UsageError(error);
+  PrintError("cannot scan: " + error.detail);
+  return ExitCode::kIncomplete;
+}
+
+ExitCode FinishReport(const Config& config, const RunSummary& summary,
+                      Report& report, ReportWriter& writer, StopCause stop) {
+  ExitFacts facts{config.report.fail_on, config.report.require_complete,
+                  /*output_failed=*/false, stop};
+  const Status finished = report.Finish(summary);
+  const Status written = finished.ok() ? writer.Commit() : finished;
+  if (!written.ok()) {
+    TellOutputFailure(config, writer, written.error());
+    facts.output_failed = true;
+  }
+  return DecideExitCode(summary, facts);
+}
+
+ExitCode DebugOneFile(const Config& config, EngineApi& engine,
+                      ReportWriter& writer) {
+  const Result<FileOutcome> outcome =
+      engine.ScanOne(*config.debug_worker, config.scan);
+  if (!outcome.ok()) return ScanRefused(outcome.error());
+  const std::unique_ptr<Report> report = NewReport(config.report, writer);
+  report->Add(outcome.value());
+  return FinishReport(config, SummaryOf(outcome.value()), *report, writer,
+                      StopCause::kNone);
+}
+
+StatusLine MakeStatusLine() {
+  return StatusLine({WriteError, [] { return TerminalWidth(Stream::kError); },
+                     [] { return StatusLine::Clock::now(); }});
+}
+
+ExitCode ScanAll(const Config& config, EngineApi& engine, bool status_line_on,
+                 ReportWriter& writer) {
+  const std::unique_ptr<Scan> scan = engine.NewScan(config.scan);
+  // First drain, then end the workers; whoever asks again wants out, even if
+  // the report is stuck in a pipe that nobody reads.
+  const std::unique_ptr<StopSignals> signals =
+      StopSignals::Watch([&scan](int count, StopCause cause) {
+        if (count > 2) ExitNow(cause);
+        scan->RequestStop();
+      });
+  const std::unique_ptr<Report> report = NewReport(config.report, writer);
+  StatusLine status_line = MakeStatusLine();
+  RunObserver observer({
+      .report = *report,
+      .writer = writer,
+      .status_line = status_line_on ? &status_line : nullptr,
+      .shared_terminal = !config.output && IsTerminal(Stream::kOutput),
+      .quiet = config.report.quiet,
+      .verbose = config.report.verbose,
+      .write_error = WriteError,
+      .on_output_failed = [&scan] { scan->RequestStop(); },
+  });
+  const Result<RunSummary> summary = scan->Run(observer);
+  status_line.Clear();
+  if (!summary.ok()) return ScanRefused(summary.error());
+  return FinishReport(config, summary.value(), *report, writer,
+                      signals->cause());
+}
+
+ExitCode RunScan(const ParsedFlags& flags, EngineApi& engine) {
+  Result<Config> built = BuildConfig(flags);
+  if (!built.ok()) return UsageError(built.error());
+  Config config = std::move(built).value();
+  const Environment environment = ReadEnvironment();
+  config.report.version = engine.Version();
+  config.report.started = NowText();
+  config.report.color = UseColor(config.color, environment,
+                                 !config.output && IsTerminal(Stream::kOutput));
+  // Before the scan: an hour's work must not end at a folder without rights.
+  Result<std::unique_ptr<ByteSink>> sink = OpenOutput(config);
+  if (!sink.ok()) {
+    PrintError(fmt::format("cannot write the report {}: {}",
+                           Quoted(config.output.value_or("")),
+                           sink.error().detail));
+    return ExitCode::kIncomplete;
+  }
+  ReportWriter writer(std::move(sink).value());
+  if (config.debug_worker) return DebugOneFile(config, engine, writer);
+  const bool status_line_on =
+      UseStatusLine(config.progress, config.report.quiet, environment,
+                    IsTerminal(Stream::kError));
+  return ScanAll(config, engine, status_line_on, writer);
+}
+
+}  // namespace
+
+ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
+  PrepareStandardStreams();
+  const Result<ParsedFlags> flags = ParseFlags(args);
+  if (!flags.ok()) return UsageError(flags.error());
+  switch (flags.value().action) {
+    case Action::kShortHelp:
+      return PrintPage(ShortHelp());
+    case Action::kLongHelp:
+      return PrintPage(LongHelp());
+    case Action::kVersion:
+      return PrintPage(VersionPage(engine.Version(), engine.Features()));
+    case Action::kListFormats:
+      return PrintPage(FormatsText(engine.Formats()));
+    case Action::kScan:
+      break;
+  }
+  return RunScan(flags.value(), engine);
+}
+
+}  // namespace scanengine::cli

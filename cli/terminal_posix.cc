@@ -1,0 +1,60 @@
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/terminal.h"
+
+namespace scanengine::cli {
+namespace {
+
+constexpr int kDefaultWidth = 80;
+constexpr int kMaxWidth = 4096;
+
+}  // namespace
+
+void PrepareStandardStreams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number is |fd|, since those below it are open.
+    const int opened = ::open("/dev/null", O_RDWR);
+    if (opened != fd) std::abort();
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+bool IsTerminal(Stream stream) {
+  return ::isatty(static_cast<int>(stream)) == 1;
+}
+
+int TerminalWidth(Stream stream) {
+  winsize size{};
+  if (::ioctl(static_cast<int>(stream), TIOCGWINSZ, &size) == 0 &&
+      size.ws_col > 0) {
+    return size.ws_col;
+  }
+  const char* const columns = std::getenv("COLUMNS");
+  if (columns == nullptr) return kDefaultWidth;
+  int width = 0;
+  const auto [stop, error] =
+      std::from_chars(columns, columns + std::strlen(columns), width);
+  const bool sane =
+      error == std::errc() && *stop == '\0' && width > 0 && width <= kMaxWidth;
+  return sane ? width : kDefaultWidth;
+}
+
+void WriteError(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace scanengine::cli
