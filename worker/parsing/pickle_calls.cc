@@ -135,6 +135,7 @@ PickleValue PickleCaller::GetAttribute(PickleValue object,
     case PickleNodeKind::kDict:
       return BoundMethod("dict", object, name);
     case PickleNodeKind::kSet:
+    case PickleNodeKind::kFrozenSet:
       return BoundMethod("set", object, name);
     default:
       return UnknownAttribute();
@@ -510,6 +511,7 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
     const PickleValue items = CollectTail(PickleNodeKind::kDict, start, true);
     observer_.OnModify(*this, target, items, op_offset_);
   } else if (dict) {
+    CheckHashable(start, 2);
     PutItems(target, start, true);
   } else {
     stack_.resize(start);

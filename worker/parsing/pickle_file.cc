@@ -43,7 +43,7 @@ class StreamScan {
   bool Begin(std::uint64_t* offset);
   // Where the next pickle begins, if one follows at once or after filler.
   std::optional<std::uint64_t> Next(std::uint64_t offset);
-  void Tail(std::uint64_t offset, bool complete);
+  void Tail(std::uint64_t start, PickleEnd end);
 
   ScanContext& context_;
   ByteSource& source_;
@@ -68,7 +68,7 @@ bool StreamScan::Begin(std::uint64_t* offset) {
   *offset = 0;
   const auto head = Head(0);
   if (LooksLikePickle(head, PickleDoubt::kLoose)) return true;
-  const auto start = FindPickleStart(head);
+  const auto start = FindPickleStart(head, PickleDoubt::kLoose);
   if (start) {
     *offset = *start;
     context_.Report(
@@ -92,14 +92,19 @@ std::optional<std::uint64_t> StreamScan::Next(std::uint64_t offset) {
   return offset + static_cast<std::uint64_t>(filler);
 }
 
-void StreamScan::Tail(std::uint64_t offset, bool complete) {
+void StreamScan::Tail(std::uint64_t start, PickleEnd end) {
+  const std::uint64_t offset = end.offset;
+  if (!end.complete) {
+    // It was reported as broken. Others may follow, or lie in what this one
+    // took for an operand.
+    SearchForPickles(context_, source_, start + 1);
+    return;
+  }
   ByteStream stream(source_, offset);
   const auto window = stream.Window();
   if (window.empty()) return;
   const bool filler = std::all_of(window.begin(), window.end(), IsFiller);
   const auto found = SearchForPickles(context_, source_, offset);
-  // A stream that broke off was reported as such.
-  if (!complete && !found) return;
   const std::string size =
       source_.size() == kUnknownSize
           ? "data"
@@ -131,7 +136,7 @@ PickleFileEnd StreamScan::Run() {
                           ? Next(end.offset)
                           : std::nullopt;
     if (!next) {
-      Tail(end.offset, end.complete);
+      Tail(offset, end);
       break;
     }
     offset = *next;
@@ -200,7 +205,8 @@ std::optional<std::uint64_t> SearchForPickles(ScanContext& context,
   return first;
 }
 
-std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head) {
+std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head,
+                                           PickleDoubt doubt) {
   const std::string_view text = TextOf(head);
   // Blank lines and comment lines first, then any protocol header.
   std::size_t at = 0;
@@ -218,6 +224,7 @@ std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head) {
   }
   // "#" alone, then the pickle on the same line.
   if (text.starts_with('#') && LooksLikePickle(head.subspan(1))) return 1;
+  if (doubt == PickleDoubt::kStrict) return std::nullopt;
   for (at = text.find('\x80'); at != std::string_view::npos;
        at = text.find('\x80', at + 1)) {
     if (at != 0 && LooksLikePickle(head.subspan(at))) return at;

@@ -35,8 +35,9 @@ std::optional<std::uint64_t> SearchForPickles(ScanContext& context,
                                               std::uint64_t end = kUnknownSize);
 
 /// Offset of the first pickle in |head| if it follows blank lines, comments or
-/// other bytes; nothing if there is none.
-std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head);
+/// (kLoose only) any other bytes; nothing if there is none.
+std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head,
+                                           PickleDoubt doubt);
 
 /// True if |head| is a pickle of joblib.dump: it names joblib's array wrapper.
 bool IsJoblibPickle(std::span<const std::byte> head);

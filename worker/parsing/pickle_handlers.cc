@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include "ipc/text.h"
 #include "worker/parsing/pickle_machine.h"
 #include "worker/parsing/pickle_text.h"
 
@@ -260,7 +261,8 @@ bool PickleMachine::DoList() {
 bool PickleMachine::DoFrozenSet() {
   std::size_t start = 0;
   if (!PopMark(&start)) return false;
-  return Push(CollectTail(PickleNodeKind::kSet, start));
+  CheckHashable(start, 1);
+  return Push(CollectTail(PickleNodeKind::kFrozenSet, start));
 }
 bool PickleMachine::DoDict() {
   std::size_t start = 0;
@@ -268,6 +270,7 @@ bool PickleMachine::DoDict() {
   if ((stack_.size() - start) % 2 != 0) {
     return Fail(Problem::kBadOperand, "odd number of items for DICT");
   }
+  CheckHashable(start, 2);
   return Push(CollectTail(PickleNodeKind::kDict, start, true));
 }
 
@@ -284,7 +287,10 @@ bool PickleMachine::DoAppends() {
   AppendTo(stack_[start - 1], start);
   return true;
 }
-bool PickleMachine::DoAddItems() { return DoAppends(); }
+bool PickleMachine::DoAddItems() {
+  if (!marks_.empty()) CheckHashable(marks_.back(), 1);
+  return DoAppends();
+}
 bool PickleMachine::DoSetItem() {
   if (available() < 3) return Underflow();
   const std::size_t start = stack_.size() - 2;
@@ -392,8 +398,15 @@ bool PickleMachine::DoPersId() {
 }
 bool PickleMachine::DoBinPersId() {
   if (available() == 0) return Underflow();
-  observer_.OnPersistent(*this, stack_.back());
+  const PickleValue id = stack_.back();
+  observer_.OnPersistent(*this, id);
   stack_.back() = PickleValue::Unknown(PickleMystery::kPersistent);
+  // Legacy torch files name classes so: ('module', class, file, source).
+  if (arena_.IsNode(id, PickleNodeKind::kTuple) &&
+      TextOf(arena_.Item(id, 0)) == "module" &&
+      arena_.Item(id, 1).Is(Kind::kGlobal)) {
+    stack_.back() = arena_.Item(id, 1);
+  }
   return true;
 }
 
@@ -402,6 +415,9 @@ bool PickleMachine::DoGlobal() {
   if (!reader_.TakeLine(&line)) return Truncated();
   const std::string module(line);
   if (!reader_.TakeLine(&line)) return Truncated();
+  if (!IsUtf8(module) || !IsUtf8(line)) {
+    return Fail(Problem::kBadOperand, "a name that is no UTF-8");
+  }
   return Push(ImportWritten(module, line));
 }
 
@@ -503,8 +519,11 @@ bool PickleMachine::DoBuild() {
   BuildState(stack_.back(), state);
   const std::uint64_t here = reader_.offset();
   const std::uint64_t next = observer_.OnBuilt(*this, stack_.back(), here);
-  if (next > here && !reader_.Skip(next - here)) return Truncated();
-  return true;
+  if (next <= here) return true;
+  // joblib ends the frame before it writes an array.
+  if (here >= frame_end_) LeaveFrame();
+  frame_end_ = ~std::uint64_t{0};
+  return reader_.Skip(next - here) ? true : Truncated();
 }
 
 // ---- Dispatch.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/parsing/pickle_file.h"
 #include "worker/parsing/pickle_meanings.h"
 #include "worker/parsing/pickle_names.h"
 #include "worker/parsing/pickle_nested.h"
@@ -15,6 +16,7 @@ constexpr std::uint32_t kMaxReach = 64;  // Values looked at for a call.
 constexpr std::uint32_t kMaxReachDepth = 6;
 constexpr std::uint16_t kMaxReportsPerName = 16;
 constexpr std::uint32_t kMaxUnresolved = 64;
+constexpr std::uint64_t kMaxOperandBytes = 9;  // Opcode and count.
 
 int Badness(ImportVerdict verdict) {
   switch (verdict) {
@@ -102,15 +104,16 @@ std::uint32_t PickleJudge::DangerIn(const PickleMachine& machine,
   --*budget;
   if (value.Is(PickleKind::kGlobal)) {
     Known& known = Know(machine, value.index());
-    return known.judgement.verdict == ImportVerdict::kDangerous &&
-                   !IsTransparent(machine.global(value.index()).meaning)
+    return known.judgement.verdict == ImportVerdict::kDangerous
                ? value.index()
                : kNoPickleGlobal;
   }
   if (!value.Is(PickleKind::kNode)) return kNoPickleGlobal;
   const PickleNode& node = machine.arena().node(value);
+  // What a call was given was judged when it was made.
   if (node.kind == PickleNodeKind::kText ||
-      node.kind == PickleNodeKind::kBytes || node.kept == 0) {
+      node.kind == PickleNodeKind::kBytes ||
+      node.kind == PickleNodeKind::kCall || node.kept == 0) {
     return kNoPickleGlobal;
   }
   for (const PickleValue item : machine.arena().Items(value, *budget)) {
@@ -138,6 +141,10 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
   Known& known = Know(machine, call.global);
   known.called = true;
   if (IsTransparent(global.meaning)) return;
+  if (global.meaning == PickleMeaning::kLoadBytes &&
+      LoadsScannedBytes(machine, call)) {
+    return;
+  }
   const ImportVerdict verdict = known.judgement.verdict;
   if (verdict == ImportVerdict::kDangerous) {
     if (++known.reports > kMaxReportsPerName) return;
@@ -155,6 +162,17 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
   ReportCall(machine, call, library ? kPickleUnknownClass : kPickleUnvettedCall,
              (library ? "makes an object of " : "calls ") + global.written,
              known.judgement);
+}
+
+// torch.save() of a storage puts a legacy torch file into a string; that was
+// scanned as a pickle inside a string.
+bool PickleJudge::LoadsScannedBytes(const PickleMachine& machine,
+                                    const PickleCall& call) {
+  constexpr std::size_t kEnough = 64;
+  const auto arguments = machine.ArgumentsOf(call.arguments);
+  if (!arguments || arguments->size() != 1) return false;
+  const std::string head = machine.HeadOf((*arguments)[0], kEnough);
+  return IsLegacyTorch(std::as_bytes(std::span(head.data(), head.size())));
 }
 
 void PickleJudge::JudgeOperands(const PickleMachine& machine,
@@ -276,6 +294,21 @@ void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
   ScanNestedPickle(context_, payload);
 }
 
+void PickleJudge::OnFrameCrossed(std::uint64_t frame_end) {
+  if (options_.second_reading) return;
+  PickleOptions options = options_;
+  options.report_everything = false;
+  options.second_reading = true;
+  options.on_built = nullptr;
+  options.on_persistent = nullptr;
+  options.on_result = nullptr;
+  // A reader that drops the rest of the frame goes on behind the operand that
+  // was cut, or at the frame's end.
+  for (std::uint64_t skip = 0; skip <= kMaxOperandBytes; ++skip) {
+    ScanPickleIn(context_, source_, frame_end + skip, options);
+  }
+}
+
 std::uint64_t PickleJudge::OnBuilt(const PickleMachine& machine,
                                    PickleValue object, std::uint64_t next) {
   return options_.on_built ? options_.on_built(machine, object, next) : next;
@@ -290,16 +323,14 @@ void PickleJudge::Finish(const PickleMachine& machine) {
   for (std::uint32_t id = 0; id < known_.size(); ++id) {
     const Known& known = known_[id];
     const PickleGlobal& global = machine.global(id);
-    if (!known.imported || known.called || IsTransparent(global.meaning)) {
-      continue;
-    }
+    if (!known.imported || known.called) continue;
     Sighting sighting{"imports " + global.written + Why(known.judgement),
                       known.offset, global.Path(),
                       std::string(known.judgement.reference)};
     if (known.judgement.verdict == ImportVerdict::kDangerous) {
       Report(kPickleDangerousImport, std::move(sighting));
     } else if (known.judgement.verdict == ImportVerdict::kUnvetted &&
-               options_.report_everything) {
+               !IsTransparent(global.meaning) && options_.report_everything) {
       Report(kPickleUnvettedImport, std::move(sighting));
     }
   }

@@ -41,6 +41,7 @@ class PickleJudge final : public PickleObserver {
   }
   std::uint64_t OnBuilt(const PickleMachine& machine, PickleValue object,
                         std::uint64_t next) override;
+  void OnFrameCrossed(std::uint64_t frame_end) override;
   bool OnProgress(std::uint64_t offset) override;
 
   /// Reports the imports that were never called.
@@ -63,6 +64,8 @@ class PickleJudge final : public PickleObserver {
   std::uint32_t DangerIn(const PickleMachine& machine, PickleValue value,
                          std::uint32_t depth, std::uint32_t* budget);
   void JudgeNamed(const PickleMachine& machine, const PickleCall& call);
+  static bool LoadsScannedBytes(const PickleMachine& machine,
+                                const PickleCall& call);
   void JudgeOperands(const PickleMachine& machine, const PickleCall& call);
   void JudgeAttributeNames(const PickleMachine& machine,
                            const PickleCall& call);

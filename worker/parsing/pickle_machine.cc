@@ -57,13 +57,27 @@ void PickleMachine::Collect() {
   arena_.Sweep(stack_.size() + memo_.roots());
 }
 
-bool PickleMachine::CheckFrame() {
+void PickleMachine::LeaveFrame() {
   if (reader_.offset() > frame_end_ && !frame_noted_) {
     frame_noted_ = true;
     Note(PickleProblem::kFrame, "an opcode crosses the end of its frame");
+    observer_.OnFrameCrossed(frame_end_);
   }
   frame_end_ = kNoFrame;
-  return true;
+}
+
+void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
+  for (std::size_t i = start; i < stack_.size(); i += step) {
+    const PickleValue value = stack_[i];
+    if (!value.Is(PickleKind::kNode)) continue;
+    const PickleNodeKind kind = arena_.node(value).kind;
+    if (kind == PickleNodeKind::kList || kind == PickleNodeKind::kDict ||
+        kind == PickleNodeKind::kSet) {
+      Note(PickleProblem::kUnhashable,
+           "a list, dict or set is put where it has to be hashed");
+      return;
+    }
+  }
 }
 
 PickleValue PickleMachine::PopValue() {
@@ -228,12 +242,29 @@ std::optional<std::string> PickleMachine::TextOf(PickleValue value) const {
   if (!value.Is(PickleKind::kFarText) && !value.Is(PickleKind::kFarBytes)) {
     return std::nullopt;
   }
+  if (value.far_size() == PickleValue::kFarSizeMax) return std::nullopt;
   if (++far_reads_ > kMaxFarReads) return std::nullopt;
   const auto bytes = ReadExactly(source_, value.far_offset(),
                                  static_cast<std::size_t>(value.far_size()));
   if (!bytes.ok()) return std::nullopt;
   return std::string(reinterpret_cast<const char*>(bytes.value().data()),
                      bytes.value().size());
+}
+
+std::string PickleMachine::HeadOf(PickleValue value, std::size_t size) const {
+  if (value.Is(PickleKind::kNode)) {
+    return TextOf(value).value_or(std::string()).substr(0, size);
+  }
+  if (!value.Is(PickleKind::kFarText) && !value.Is(PickleKind::kFarBytes)) {
+    return {};
+  }
+  if (++far_reads_ > kMaxFarReads) return {};
+  const auto bytes = ReadExactly(
+      source_, value.far_offset(),
+      std::min<std::size_t>(size, static_cast<std::size_t>(value.far_size())));
+  if (!bytes.ok()) return {};
+  return {reinterpret_cast<const char*>(bytes.value().data()),
+          bytes.value().size()};
 }
 
 std::optional<std::vector<PickleValue>> PickleMachine::ArgumentsOf(
@@ -277,7 +308,7 @@ std::uint32_t PickleMachine::ClassOf(PickleValue value) const {
 PickleEnd PickleMachine::Run() {
   while (Step()) {
     if (reader_.offset() >= frame_end_) [[unlikely]]
-      CheckFrame();
+      LeaveFrame();
     if (++opcodes_ % kOpcodesPerProgress == 0) [[unlikely]] {
       if (!observer_.OnProgress(reader_.offset())) break;
       if (arena_.WantsCollection()) Collect();

@@ -48,12 +48,13 @@ enum class PickleMeaning : std::uint8_t {
   kConcat,         ///< operator.add and the like, on strings
   kJoin,           ///< str.join
   kChr,
-  kText,      ///< str(text), bytes.decode, codecs.decode/encode: same text
-  kBase64,    ///< base64.b64decode and the like
-  kHex,       ///< bytes.fromhex, binascii.unhexlify
-  kReplace,   ///< str.replace
-  kIdentity,  ///< Returns its first argument as it is.
-  kVars,      ///< vars(object)
+  kText,       ///< str(text), bytes.decode, codecs.decode/encode: same text
+  kBase64,     ///< base64.b64decode and the like
+  kHex,        ///< bytes.fromhex, binascii.unhexlify
+  kReplace,    ///< str.replace
+  kIdentity,   ///< Returns its first argument as it is.
+  kVars,       ///< vars(object)
+  kLoadBytes,  ///< torch.storage._load_from_bytes(bytes)
 };
 
 /// An imported name, or an attribute path that starts at one.
@@ -114,6 +115,7 @@ enum class PickleProblem : std::uint8_t {
   kMemoMiss,
   kBadProtocol,
   kNotCallable,  ///< Calls a number and the like: raises at run time.
+  kUnhashable,   ///< Puts a list into a set and the like: raises, too.
   kFrame,        ///< Frames do not match the opcodes. The scan goes on.
   kOddPlace,     ///< PROTO in the middle. The scan goes on.
   kLimit,        ///< A budget of the machine ended the analysis.
@@ -139,6 +141,9 @@ class PickleObserver {
   /// |decoded|, |head| is the whole after escapes were decoded.
   virtual void OnPayload(std::uint64_t offset, std::uint64_t size,
                          std::string_view head, bool decoded) = 0;
+  /// An opcode crosses |frame_end|. Unpicklers that buffer frames and those
+  /// that do not then read different opcodes.
+  virtual void OnFrameCrossed(std::uint64_t frame_end) { (void)frame_end; }
   /// PERSID or BINPERSID asks the loader for the object that |id| names.
   virtual void OnPersistent(const PickleMachine& machine, PickleValue id) {
     (void)machine;
@@ -198,6 +203,8 @@ class PickleMachine {
   /// have); nothing if it is not there.
   std::optional<PickleValue> Lookup(PickleValue state,
                                     std::string_view key) const;
+  /// First bytes of a str or bytes, at most |size|; empty if not known.
+  std::string HeadOf(PickleValue value, std::size_t size) const;
   /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
   std::uint32_t ClassOf(PickleValue value) const;
   std::uint8_t protocol() const { return protocol_; }
@@ -214,7 +221,8 @@ class PickleMachine {
   bool Truncated();
   bool Underflow();
   void Collect();
-  bool CheckFrame();
+  void LeaveFrame();
+  void CheckHashable(std::size_t start, std::size_t step);
   bool Push(PickleValue value) {
     if (stack_.size() >= kMaxStack) [[unlikely]]
       return StackFull();

@@ -83,6 +83,7 @@ constexpr Row kRows[] = {
     {"copy", "copy", M::kIdentity},
     {"copy", "deepcopy", M::kIdentity},
     {"builtins", "vars", M::kVars},
+    {"torch.storage", "_load_from_bytes", M::kLoadBytes},
 };
 
 // Private modules that hold the same names.

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMaxDecoded = 1 << 20;
 constexpr std::size_t kProbeBytes = 4096;
 constexpr std::size_t kLeastEncoded = 20;
+constexpr std::uint32_t kMaxNestedStreams = 64;
 
 enum class Form { kNone, kRaw, kLatin1, kBase64, kHex, kZlib, kGzip };
 
@@ -113,7 +114,16 @@ void NestedScan::ScanRaw(ByteSource& source, std::uint64_t offset,
   PickleOptions options;
   options.depth = depth;
   options.report_offset = payload_.report_offset;
-  ScanPickleIn(context_, source, offset, options);
+  for (std::uint32_t i = 0; i < kMaxNestedStreams; ++i) {
+    const PickleEnd end = ScanPickleIn(context_, source, offset, options);
+    if (!end.complete || end.offset <= offset) return;
+    offset = end.offset;
+    std::vector<std::byte> head(kProbeBytes);
+    const auto got = source.ReadAt(offset, head);
+    if (!got.ok() || got.value() == 0) return;
+    head.resize(got.value());
+    if (!LooksLikePickle(head, PickleDoubt::kLoose)) return;
+  }
 }
 
 std::optional<std::string> NestedScan::Whole() {

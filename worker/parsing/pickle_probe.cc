@@ -198,7 +198,7 @@ bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
       return walk.opcodes() >= (walk.named() ? 3 : loose ? 4 : 8);
     case Walk::End::kBad:
       // After a name and its call the payload has run.
-      return walk.named() && walk.opcodes() >= (loose ? 2 : 4);
+      return walk.named() && walk.opcodes() >= (loose ? 1 : 4);
     case Walk::End::kGoesOn:
       return walk.opcodes() >= kEnoughOpcodes;
   }

@@ -90,6 +90,7 @@ void PickleRenderer::WriteNode(PickleValue value, std::uint32_t depth) {
       return;
     case PickleNodeKind::kDict:
     case PickleNodeKind::kSet:
+    case PickleNodeKind::kFrozenSet:
       out_ += '{';
       WriteItems(value, depth, node.kind == PickleNodeKind::kDict);
       out_ += '}';

@@ -76,7 +76,7 @@ inline constexpr Rule kPickleMalformed{
     "Broken pickles are used to stop scanners.",
     "Get the file again from a source that you trust."};
 inline constexpr Rule kPickleOddStructure{
-    "pickle-odd-structure", Severity::kLow,
+    "pickle-odd-structure", Severity::kMedium,
     "The pickle has opcodes where no pickler puts them",
     "It was written or changed by a tool other than a pickler.",
     "Find out what wrote the file."};

@@ -61,12 +61,14 @@ class PickleValue {
   static constexpr PickleValue Unknown(PickleMystery mystery) {
     return {PickleKind::kUnknown, static_cast<std::uint64_t>(mystery)};
   }
-  /// A string of |size| bytes at |offset| in the source. Sizes above 65,535
-  /// and offsets above 2^40 become kData.
+  /// far_size() of strings of at least that many bytes.
+  static constexpr std::uint64_t kFarSizeMax = 0xffff;
+  /// A string of |size| bytes at |offset| in the source. Offsets from 2^40 on
+  /// become kData.
   static PickleValue Far(PickleKind kind, std::uint64_t offset,
                          std::uint64_t size) {
-    if (size > 0xffff || offset >> 40 != 0) return {PickleKind::kData, 0};
-    return {kind, offset << 16 | size};
+    if (offset >> 40 != 0) return {PickleKind::kData, 0};
+    return {kind, offset << 16 | (size > kFarSizeMax ? kFarSizeMax : size)};
   }
 
   constexpr PickleKind kind() const {
@@ -102,6 +104,7 @@ enum class PickleNodeKind : std::uint8_t {
   kList,
   kDict,  ///< Items are key, value, key, value.
   kSet,
+  kFrozenSet,
   kCall,       ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
   kAttribute,  ///< item 0 the object, 1 the name.
   kMore,       ///< Continues the items of a container.

@@ -75,8 +75,10 @@ Match Probe(const ProbeInput& input) {
   if (!format) return Match::kNo;
   const auto head = Unpacked(input.head, *format);
   if (LooksLikePickle(head)) return Match::kCertain;
-  return LooksLikePickle(head, PickleDoubt::kLoose) ? Match::kLikely
-                                                    : Match::kNo;
+  // Whatever it is, joblib.load() would unpack it.
+  const bool named = input.name.ends_with(".joblib");
+  return named || LooksLikePickle(head, PickleDoubt::kLoose) ? Match::kLikely
+                                                             : Match::kNo;
 }
 
 void ScanCompressed(ScanContext& context, InflateFormat format) {

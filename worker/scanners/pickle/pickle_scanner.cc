@@ -36,7 +36,7 @@ bool IsPickleName(std::string_view name) {
 
 bool IsModelName(std::string_view name) {
   for (const std::string_view extension :
-       {".pt", ".pth", ".bin", ".ckpt", ".model", ".p", ".dat"}) {
+       {".pt", ".pth", ".bin", ".ckpt", ".p"}) {
     if (HasExtension(name, extension)) return true;
   }
   return false;
@@ -53,7 +53,10 @@ Match Probe(const ProbeInput& input) {
       return Match::kLikely;
     }
   }
-  if (FindPickleStart(input.head)) return Match::kLikely;
+  if (FindPickleStart(input.head,
+                      named ? PickleDoubt::kLoose : PickleDoubt::kStrict)) {
+    return Match::kLikely;
+  }
   return named ? Match::kHint : Match::kNo;
 }
 
