@@ -50,7 +50,7 @@ struct ScanOptions {
   /// Per file; grows by a second for each 50 MB of it.
   std::chrono::milliseconds timeout{60'000};
   int retries = 1;  ///< Further attempts for a file that ended its worker.
-  std::uint64_t memory_limit = 0;   ///< All workers, bytes; 0: 80 % of free.
+  std::uint64_t memory_limit = 0;  ///< All workers, bytes; 0: 80 % of free.
   std::uint64_t worker_memory = 2ULL << 30;  ///< Each, bytes; 0: no limit.
   std::uint64_t max_file_size = 0;  ///< Bytes; larger is kLimit. 0: none.
   int recycle_after = 20'000;       ///< Tasks a worker may do; 0: no limit.
@@ -71,16 +71,16 @@ struct FileOutcome {
   ScanReply result;  ///< result.task is not meaningful here.
 
   // How this run came to it; may differ from run to run.
-  int attempts = 0;       ///< 0 if no worker was given the file.
-  int worker = 0;         ///< Number of the worker, from 1; 0 if none.
+  int attempts = 0;         ///< 0 if no worker was given the file.
+  int worker = 0;           ///< Number of the worker, from 1; 0 if none.
   bool in_process = false;  ///< Scanned without isolation.
-  std::string ended;      ///< How its last worker ended: "SIGSEGV"; or empty.
+  std::string ended;        ///< How its last worker ended: "SIGSEGV"; or empty.
 };
 
 /// One worker, for a live display.
 struct WorkerView {
   int number = 0;
-  std::string path;   ///< Of the file that it is in; empty if idle.
+  std::string path;  ///< Of the file that it is in; empty if idle.
   std::string phase;
   std::chrono::milliseconds busy{0};
 };
@@ -183,13 +183,14 @@ struct FormatInfo {
   std::string name;
   std::string extensions;  ///< Blank-separated.
   std::string summary;
-  bool supported = true;   ///< False: recognised, reported as unsupported.
+  bool supported = true;  ///< False: recognised, reported as unsupported.
 };
 std::vector<FormatInfo> ListFormats();
 
 /// "0.1.0".
 std::string_view VersionText();
-/// What this build has, a line each: "Boost 1.81", "sandbox: Landlock, seccomp".
+/// What this build has, a line each: "Boost 1.81", "sandbox: Landlock,
+/// seccomp".
 std::vector<std::string> BuildFeatures();
 
 }  // namespace scanengine

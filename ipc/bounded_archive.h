@@ -68,12 +68,12 @@ class BoundedInputArchive
 };
 
 template <typename T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_SAVE_FUNCTION_NAME(BoundedOutputArchive& archive, const T& value) {
   archive.SaveBytes(&value, sizeof(value));
 }
 template <typename T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(BoundedInputArchive& archive, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     std::uint8_t byte = 0;
@@ -109,8 +109,8 @@ void CEREAL_LOAD_FUNCTION_NAME(BoundedInputArchive& archive,
 }
 
 template <typename Archive, typename T>
-  requires std::is_same_v<Archive, BoundedInputArchive> ||
-           std::is_same_v<Archive, BoundedOutputArchive>
+requires std::is_same_v<Archive, BoundedInputArchive> ||
+    std::is_same_v<Archive, BoundedOutputArchive>
 void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive,
                                     cereal::NameValuePair<T>& pair) {
   archive(pair.value);

@@ -43,8 +43,8 @@ inline constexpr std::uint64_t kNoOffset = ~std::uint64_t{0};
 struct Finding {
   std::string rule_id;
   Severity severity = Severity::kInfo;
-  std::string message;   ///< One line: what, concretely.
-  std::string member;    ///< Chain inside containers, "inner.tar!data.pkl".
+  std::string message;  ///< One line: what, concretely.
+  std::string member;   ///< Chain inside containers, "inner.tar!data.pkl".
   std::uint64_t offset = kNoOffset;  ///< In the member's (unpacked) bytes.
   std::string evidence;  ///< Bounded, printable excerpt; may be empty.
   std::string why;

@@ -49,19 +49,21 @@ void AppendFrame(MessageType type, std::span<const std::byte> payload,
   out->insert(out->end(), payload.begin(), payload.end());
 }
 
-Result<std::vector<Frame>> FrameDecoder::Feed(
-    std::span<const std::byte> bytes) {
-  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+std::vector<Frame> FrameDecoder::Feed(std::span<const std::byte> bytes) {
   std::vector<Frame> frames;
+  if (!status_.ok()) return frames;
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
   std::span<const std::byte> rest(buffer_);
   while (rest.size() >= kHeaderBytes) {
     const Result<Header> header = ParseHeader(rest.first(kHeaderBytes));
-    if (!header.ok()) return header.error();
+    if (!header.ok()) {
+      status_ = header.error();
+      break;
+    }
     const std::size_t size = header.value().size;
     if (rest.size() - kHeaderBytes < size) break;
     const auto payload = rest.subspan(kHeaderBytes, size);
-    frames.push_back(
-        {header.value().type, {payload.begin(), payload.end()}});
+    frames.push_back({header.value().type, {payload.begin(), payload.end()}});
     rest = rest.subspan(kHeaderBytes + size);
   }
   buffer_.erase(buffer_.begin(), buffer_.end() - std::ssize(rest));

@@ -33,19 +33,21 @@ void AppendFrame(MessageType type, std::span<const std::byte> payload,
 class FrameDecoder {
  public:
   /// Takes the next |bytes| of the stream and returns the frames that they
-  /// complete; none if more input is needed.
-  ///
-  /// Fails with kMalformed on a bad magic or type and with kLimitExceeded on an
-  /// oversized length. After a failure the stream cannot be trusted: drop the
-  /// peer. Frames before the bad one in the same call are lost with it.
-  Result<std::vector<Frame>> Feed(std::span<const std::byte> bytes);
+  /// complete; none if more input is needed, or after a failure.
+  std::vector<Frame> Feed(std::span<const std::byte> bytes);
+
+  /// OK, or why the stream cannot be trusted any more: kMalformed for a bad
+  /// magic or type, kLimitExceeded for an oversized length. Stays so: drop the
+  /// peer. Frames before the bad one count.
+  const Status& status() const { return status_; }
 
   /// True if the stream stopped inside a frame: at end of file this means that
   /// the peer died while it was writing.
-  bool mid_frame() const { return !buffer_.empty(); }
+  bool mid_frame() const { return status_.ok() && !buffer_.empty(); }
 
  private:
   std::vector<std::byte> buffer_;  // Bytes of an incomplete frame.
+  Status status_ = OkStatus();
 };
 
 }  // namespace scanengine

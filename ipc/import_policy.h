@@ -39,7 +39,18 @@ class ImportPolicy {
   static Result<ImportPolicy> FromBytes(std::span<const std::byte> compiled);
 
   /// Judges `module.name` as an unpickler would look it up. |name| may be
-  /// dotted (protocol 4). Dangerous wins over vetted.
+  /// dotted (protocol 4). In this order:
+  ///   1. vetted, if that very module and name are;
+  ///   2. dangerous, if a dangerous thing lies on the dotted path: in front, or
+  ///      reached through other modules ("random", "_os.popen"), or an
+  ///      attribute that is dangerous on anything ("f.__globals__");
+  ///   3. a class of a known library; only names that read as classes;
+  ///   4. unvetted.
+  /// A path of more than 64 parts or 2 KiB is dangerous: what hides there is
+  /// not looked for. Does not allocate; O(log n) for each part.
+  ///
+  /// The category "attribute" means that the callable alone does nothing: what
+  /// it reaches depends on its arguments (builtins.getattr).
   ImportJudgement Judge(std::string_view module, std::string_view name) const;
 
  private:
@@ -47,6 +58,30 @@ class ImportPolicy {
 };
 
 /// One policy file: the tables in data files of the project, or a user's.
+///
+/// UTF-8 lines; empty ones and those that start with # are skipped. Up to six
+/// columns between tabs, "-" for an empty one:
+///
+///     verdict    module  name  category  reference  effect or source
+///     dangerous  os      **    process   -          runs programs
+///     vetted     my.pkg  Net   -         -          my.pkg 2.1
+///     attribute  *       __globals__  introspection  -  reaches names
+///     library    my      *     -         -          my own library
+///
+/// - dangerous: |name| is exact and covers what lies below it ("Profile" also
+///   "Profile.run"); or * for the module with everything below; or ** for a
+///   module that also counts wherever its name occurs in a path.
+/// - vetted: |module| and |name| exactly as the pickle has them.
+/// - attribute: a name that is dangerous as an attribute of anything.
+/// - library: a module whose unvetted classes are taken lightly.
+/// category is one of attribute, code, debugger, deserialise, file, import,
+/// introspection, native, network, package-manager, process; for dangerous
+/// and attribute only, where it is needed. The last two columns may be left
+/// out.
+///
+/// A vetted name within a dangerous module is vetted. A later text wins over
+/// earlier ones: vetting a name lifts "dangerous" from that name alone, and a
+/// module made dangerous takes back what earlier texts vetted in it.
 struct PolicyText {
   std::string_view source;  ///< For error messages: a file name.
   std::string_view text;
@@ -56,8 +91,10 @@ struct PolicyText {
 std::span<const PolicyText> BuiltInPolicy();
 
 /// Compiles |texts| into the bytes that ImportPolicy reads; later texts extend
-/// and override earlier ones. Fails with kMalformed and source:line of the
-/// first mistake.
+/// and override earlier ones. Fails with kMalformed and "source:line: what" of
+/// the first mistake (also a repeated line, or one that contradicts another of
+/// its text), with kLimitExceeded beyond 1 GiB of text. The bytes are in the
+/// machine's own byte order and may be mapped at any address.
 Result<std::vector<std::byte>> CompileImportPolicy(
     std::span<const PolicyText> texts);
 

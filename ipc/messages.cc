@@ -46,7 +46,8 @@ void Enumerator(BoundedInputArchive& archive, E& value, std::uint8_t max) {
 template <typename Archive>
 void serialize(Archive& archive, Finding& f) {
   archive(f.rule_id);
-  Enumerator(archive, f.severity, static_cast<std::uint8_t>(Severity::kCritical));
+  Enumerator(archive, f.severity,
+             static_cast<std::uint8_t>(Severity::kCritical));
   archive(f.message, f.member, f.offset, f.evidence, f.why, f.advice,
           f.reference, f.count);
 }

@@ -31,11 +31,11 @@ enum class MessageType : std::uint8_t {
 /// Bounds on what one file may cost. All are checked; reaching one is a
 /// finding and the status kLimit.
 struct ScanLimits {
-  std::uint32_t max_depth = 8;             ///< Containers inside containers.
-  std::uint64_t max_members = 100'000;     ///< In all containers of a file.
+  std::uint32_t max_depth = 8;               ///< Containers inside containers.
+  std::uint64_t max_members = 100'000;       ///< In all containers of a file.
   std::uint64_t max_unpacked = 64ULL << 30;  ///< Bytes unpacked for one file.
   std::uint64_t max_ratio = 2'000;  ///< Bytes out per byte in, past 64 MiB out.
-  std::uint32_t max_findings = 1'000;      ///< Distinct ones kept for a file.
+  std::uint32_t max_findings = 1'000;  ///< Distinct ones kept for a file.
 
   bool operator==(const ScanLimits&) const = default;
 };

@@ -15,21 +15,21 @@ using TaskId = std::uint64_t;
 /// How one task ended: the one list for the whole program. Values go over the
 /// wire; append only.
 enum class OutcomeStatus : std::uint8_t {
-  kScanned = 0,           ///< Read to the end and understood.
-  kUnsupported = 1,       ///< A model or archive whose format has no scanner.
-  kNotAModel = 2,         ///< No model loader reads it.
-  kEncrypted = 3,         ///< Some of it cannot be read without a password.
-  kLimit = 4,             ///< A budget ended the scan before the end.
-  kUnreadable = 5,        ///< Could not be opened or read.
-  kChanged = 6,           ///< Changed, shrank or vanished during the scan.
-  kSkipped = 7,           ///< Left out on purpose (device, link, filter).
-  kTimedOut = 8,          ///< Deadline passed.
-  kCrashed = 9,           ///< Ended its worker by a signal or a bad exit.
-  kOutOfMemory = 10,      ///< Needed more memory than a worker may have.
-  kSandboxViolation = 11, ///< Its worker did what the sandbox forbids.
-  kProtocol = 12,         ///< Its worker sent what the protocol forbids.
-  kCancelled = 13,        ///< The user stopped the run before it was done.
-  kNotRun = 14,           ///< No worker could be had.
+  kScanned = 0,            ///< Read to the end and understood.
+  kUnsupported = 1,        ///< A model or archive whose format has no scanner.
+  kNotAModel = 2,          ///< No model loader reads it.
+  kEncrypted = 3,          ///< Some of it cannot be read without a password.
+  kLimit = 4,              ///< A budget ended the scan before the end.
+  kUnreadable = 5,         ///< Could not be opened or read.
+  kChanged = 6,            ///< Changed, shrank or vanished during the scan.
+  kSkipped = 7,            ///< Left out on purpose (device, link, filter).
+  kTimedOut = 8,           ///< Deadline passed.
+  kCrashed = 9,            ///< Ended its worker by a signal or a bad exit.
+  kOutOfMemory = 10,       ///< Needed more memory than a worker may have.
+  kSandboxViolation = 11,  ///< Its worker did what the sandbox forbids.
+  kProtocol = 12,          ///< Its worker sent what the protocol forbids.
+  kCancelled = 13,         ///< The user stopped the run before it was done.
+  kNotRun = 14,            ///< No worker could be had.
 };
 inline constexpr int kOutcomeStatusCount = 15;
 
@@ -51,8 +51,8 @@ OutcomeStatus WorseStatus(OutcomeStatus a, OutcomeStatus b);
 struct ScanReply {
   TaskId task = 0;
   OutcomeStatus status = OutcomeStatus::kScanned;
-  std::string detail;  ///< Fragment that explains a status; may be empty.
-  std::string format;  ///< "pickle", "pytorch-zip", ...; empty if unknown.
+  std::string detail;       ///< Fragment that explains a status; may be empty.
+  std::string format;       ///< "pickle", "pytorch-zip", ...; empty if unknown.
   std::uint64_t bytes = 0;  ///< Size of the file when it was opened.
   std::vector<std::string> scanners;  ///< Sorted, without duplicates.
   std::vector<Finding> findings;      ///< Worst first, then by place.

@@ -10,17 +10,17 @@ namespace scanengine {
 
 /// What went wrong, in terms a caller can branch on. Append only.
 enum class ErrorCode : std::uint8_t {
-  kTruncated = 1,        ///< Input ended before a complete unit was read.
-  kMalformed = 2,        ///< Input is complete but violates its format.
-  kLimitExceeded = 3,    ///< A size, depth or count limit was hit.
-  kStopped = 4,          ///< The soft deadline passed or the run was cancelled.
-  kSpawnFailed = 5,      ///< A worker could not be started.
-  kIo = 6,               ///< The operating system reported an I/O error.
-  kNotFound = 7,         ///< A file, folder or program is not there.
-  kPermission = 8,       ///< The operating system refused access.
-  kChanged = 9,          ///< A file is no longer what it was.
-  kUnsupported = 10,     ///< The platform or this build cannot do it.
-  kInvalidArgument = 11, ///< A request makes no sense; the caller can fix it.
+  kTruncated = 1,      ///< Input ended before a complete unit was read.
+  kMalformed = 2,      ///< Input is complete but violates its format.
+  kLimitExceeded = 3,  ///< A size, depth or count limit was hit.
+  kStopped = 4,        ///< The soft deadline passed or the run was cancelled.
+  kSpawnFailed = 5,    ///< A worker could not be started.
+  kIo = 6,             ///< The operating system reported an I/O error.
+  kNotFound = 7,       ///< A file, folder or program is not there.
+  kPermission = 8,     ///< The operating system refused access.
+  kChanged = 9,        ///< A file is no longer what it was.
+  kUnsupported = 10,   ///< The platform or this build cannot do it.
+  kInvalidArgument = 11,  ///< A request makes no sense; the caller can fix it.
 };
 
 /// An expected failure: a code to branch on and a sentence fragment for people,

@@ -2,7 +2,6 @@
 #define SCANENGINE_IPC_SHARED_CACHE_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,13 +10,9 @@
 #include <vector>
 
 #include "ipc/result.h"
+#include "ipc/shared_memory.h"
 
 namespace scanengine {
-
-/// What the operating system knows a piece of shared memory by, in this
-/// process: a file descriptor on POSIX, a handle on Windows.
-using NativeHandle = std::intptr_t;
-inline constexpr NativeHandle kNoHandle = -1;
 
 /// Names of the sections in the cache.
 inline constexpr std::string_view kImportPolicySection = "imports";

@@ -7,15 +7,15 @@
 #include <string_view>
 
 #include "ipc/result.h"
-#include "ipc/shared_cache.h"
+#include "ipc/shared_memory.h"
 
 namespace scanengine {
 
 /// One reading of a worker's board. Written by a process that is not trusted:
 /// every field may be a lie.
 struct BoardSnapshot {
-  std::uint64_t task = 0;  ///< 0: none.
-  std::string phase;       ///< Printable ASCII, at most 31 characters.
+  std::uint64_t task = 0;    ///< 0: none.
+  std::string phase;         ///< Printable ASCII, at most 31 characters.
   std::uint64_t offset = 0;  ///< In the file or member being read.
   std::uint64_t bytes = 0;   ///< Read so far for this task.
 };

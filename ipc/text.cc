@@ -118,8 +118,8 @@ bool IsUtf8(std::string_view bytes) {
 }
 
 std::string HumanSize(unsigned long long bytes) {
-  static constexpr std::array<const char*, 5> kUnits{"KiB", "MiB", "GiB",
-                                                     "TiB", "PiB"};
+  static constexpr std::array<const char*, 5> kUnits{"KiB", "MiB", "GiB", "TiB",
+                                                     "PiB"};
   if (bytes < 1024) return fmt::format("{} B", bytes);
   double value = static_cast<double>(bytes);
   std::size_t unit = 0;

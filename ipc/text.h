@@ -9,8 +9,9 @@ namespace scanengine {
 
 /// Makes bytes of unknown origin fit for a terminal, a log or a JSON string:
 /// control characters, invalid UTF-8 and bidirectional controls become \n, \t,
-/// \xNN, \u202e and the like; other UTF-8 stays. At most about |max_bytes| bytes
-/// are returned; a cut is shown by "...". Printing twice changes nothing more.
+/// \xNN, \u202e and the like; other UTF-8 stays. At most about |max_bytes|
+/// bytes are returned; a cut is shown by "...". Printing twice changes nothing
+/// more.
 std::string Printable(std::string_view bytes, std::size_t max_bytes);
 
 /// True if |bytes| is well-formed UTF-8 (no surrogates, no overlong forms).

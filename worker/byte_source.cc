@@ -2,8 +2,7 @@
 
 namespace scanengine {
 
-SubSource::SubSource(ByteSource& base, std::uint64_t offset,
-                     std::uint64_t size)
+SubSource::SubSource(ByteSource& base, std::uint64_t offset, std::uint64_t size)
     : base_(base), offset_(offset), size_(size) {
   if (base.size() != kUnknownSize) {
     offset_ = std::min(offset, base.size());
@@ -25,8 +24,7 @@ ByteStream::ByteStream(ByteSource& source, std::uint64_t offset,
   std::size_t wanted = window;
   if (source.size() != kUnknownSize) {
     // Most members are small: do not pay for a window they cannot fill.
-    const std::uint64_t rest =
-        source.size() - std::min(source.size(), offset);
+    const std::uint64_t rest = source.size() - std::min(source.size(), offset);
     wanted = static_cast<std::size_t>(
         std::min<std::uint64_t>(window, std::max<std::uint64_t>(rest, 64)));
   }
@@ -44,8 +42,8 @@ void ByteStream::Fill(std::size_t wanted) {
   // A source may be longer than it said when the window was sized.
   if (wanted > buffer_.size()) buffer_.resize(wanted);
   while (end_ < wanted) {
-    const auto got = source_.ReadAt(
-        base_ + end_, std::span(buffer_).subspan(end_));
+    const auto got =
+        source_.ReadAt(base_ + end_, std::span(buffer_).subspan(end_));
     if (!got.ok()) {
       status_ = got.error();
       return;

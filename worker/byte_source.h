@@ -41,6 +41,10 @@ class ByteSource {
   /// already; a parser only has to return.
   virtual Result<std::size_t> ReadAt(std::uint64_t offset,
                                      std::span<std::byte> out) = 0;
+
+  /// False if a jump is paid for by unpacking what lies before (a compressed
+  /// stream): probes then leave the end of a large source alone.
+  virtual bool random_access() const { return true; }
 };
 
 /// Bytes in memory; not owned.
@@ -72,6 +76,7 @@ class SubSource final : public ByteSource {
   std::uint64_t size() const override { return size_; }
   Result<std::size_t> ReadAt(std::uint64_t offset,
                              std::span<std::byte> out) override;
+  bool random_access() const override { return base_.random_access(); }
 
  private:
   ByteSource& base_;
@@ -128,9 +133,9 @@ class ByteStream {
 
   ByteSource& source_;
   std::vector<std::byte> buffer_;
-  std::uint64_t base_;    // Offset in the source of buffer_[0].
-  std::size_t at_ = 0;    // Next byte, in buffer_.
-  std::size_t end_ = 0;   // End of what is valid in buffer_.
+  std::uint64_t base_;   // Offset in the source of buffer_[0].
+  std::size_t at_ = 0;   // Next byte, in buffer_.
+  std::size_t end_ = 0;  // End of what is valid in buffer_.
   Status status_ = OkStatus();
 };
 

@@ -6,6 +6,7 @@
 #include "ipc/check.h"
 #include "ipc/text.h"
 #include "worker/format_detector.h"
+#include "worker/recognised_formats.h"
 #include "worker/scanner.h"
 
 namespace scanengine {
@@ -21,12 +22,20 @@ constexpr Rule kLimitReached{
     "behind limits.",
     "Raise the limit and scan the file again, or do not trust it."};
 constexpr Rule kPolyglot{
-    "polyglot", Severity::kMedium, "The file is valid in several formats",
+    "polyglot",
+    Severity::kMedium,
+    "The file is valid in several formats",
     "Different programs will read different content from it; scanners that "
     "look at one format miss what is in the other.",
-    "Find out why one file carries two formats before you load it.", "CWE-436"};
+    "Find out why one file carries two formats before you load it.",
+    "CWE-436"};
+constexpr Rule kEmptyFile{
+    "empty-file", Severity::kMedium, "A file named as a model has no content",
+    "No loader can read it; a download or a copy has most likely failed.",
+    "Get the file again from its source."};
 
-Finding MakeFinding(const Rule& rule, std::string message, std::string member) {
+Finding MakeFinding(const Rule& rule, std::string message,
+                    const std::string& member) {
   Finding finding;
   finding.rule_id = rule.id;
   finding.severity = rule.severity;
@@ -36,6 +45,13 @@ Finding MakeFinding(const Rule& rule, std::string message, std::string member) {
   finding.advice = rule.advice;
   finding.reference = rule.reference;
   return finding;
+}
+
+// Empty if nothing is missed: no model loader reads such a file.
+std::string WhyNotScanned(const Detection& found) {
+  if (!found.recognised.empty())
+    return found.recognised + " is not supported yet";
+  return found.not_a_model ? "" : "content is of no known format";
 }
 
 }  // namespace
@@ -56,8 +72,8 @@ ScanReply FileScan::Run(ByteSource& source, std::string_view name) {
   return Finish(source);
 }
 
-void FileScan::ScanSource(ByteSource& source, std::string name,
-                          std::string member, std::uint32_t depth) {
+void FileScan::ScanSource(ByteSource& source, const std::string& name,
+                          const std::string& member, std::uint32_t depth) {
   if (stopped_) return;
   if (depth > environment_.limits.max_depth) {
     MarkIncomplete(OutcomeStatus::kLimit, "containers are nested too deep");
@@ -78,17 +94,15 @@ void FileScan::ScanSource(ByteSource& source, std::string name,
   }
   const Detection& found = detection.value();
   const bool top = depth == 0;
+  if (found.empty && NameClaimsModel(name)) {
+    AddFinding(MakeFinding(kEmptyFile, "the file is empty", member));
+  }
   if (found.scanners.empty()) {
     if (top) format_ = found.recognised;
-    if (!found.recognised.empty()) {
-      MarkIncomplete(OutcomeStatus::kUnsupported,
-                     (top ? std::string() : Printable(member, 256) + ": ") +
-                         found.recognised + " is not supported yet");
-    } else if (!found.not_a_model) {
-      MarkIncomplete(OutcomeStatus::kUnsupported,
-                     (top ? std::string() : Printable(member, 256) + ": ") +
-                         "content is of no known format");
-    }
+    const std::string why = WhyNotScanned(found);
+    if (why.empty()) return;
+    MarkIncomplete(OutcomeStatus::kUnsupported,
+                   top ? why : Printable(member, 256) + ": " + why);
     return;
   }
   status_ = WorseStatus(status_, OutcomeStatus::kScanned);
@@ -149,9 +163,9 @@ bool FileScan::CountMember() {
   if (stopped_ || members_spent_) return false;
   if (++members_ <= environment_.limits.max_members) return true;
   members_spent_ = true;
-  const std::string text =
-      "more than " + std::to_string(environment_.limits.max_members) +
-      " members";
+  const std::string text = "more than " +
+                           std::to_string(environment_.limits.max_members) +
+                           " members";
   MarkIncomplete(OutcomeStatus::kLimit, text);
   AddFinding(MakeFinding(kLimitReached, "not scanned to the end: " + text, ""));
   return false;
@@ -187,8 +201,7 @@ bool FileScan::Checkpoint(std::uint64_t offset) {
     Stop(OutcomeStatus::kCancelled, "the run was stopped");
   } else if (Clock::now() >= deadline_) {
     Stop(OutcomeStatus::kTimedOut, "deadline passed in " + phase_ +
-                                       " at offset " +
-                                       std::to_string(offset_));
+                                       " at offset " + std::to_string(offset_));
   }
   return !stopped_;
 }
@@ -206,9 +219,9 @@ ScanReply FileScan::Finish(ByteSource& source) {
         kLimitReached,
         std::to_string(dropped_findings_) + " more findings are not listed",
         "");
-    findings_.emplace(FindingKey{finding.rule_id, finding.severity,
-                                 finding.message, "", ""},
-                      std::move(finding));
+    findings_.emplace(
+        FindingKey{finding.rule_id, finding.severity, finding.message, "", ""},
+        std::move(finding));
   }
   ScanReply reply;
   reply.task = task_;

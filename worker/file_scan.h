@@ -44,8 +44,8 @@ class FileScan {
   void AddFinding(Finding finding);
   void AddAsset(Asset asset);
   void MarkIncomplete(OutcomeStatus status, std::string detail);
-  void ScanSource(ByteSource& source, std::string name, std::string member,
-                  std::uint32_t depth);
+  void ScanSource(ByteSource& source, const std::string& name,
+                  const std::string& member, std::uint32_t depth);
   bool CountMember();
   bool ChargeUnpacked(std::uint64_t out, std::uint64_t in);
   bool Checkpoint(std::uint64_t offset);

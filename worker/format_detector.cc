@@ -18,6 +18,11 @@ Result<Detection> DetectFormat(ByteSource& source, std::string_view name) {
   const ProbeInput input{std::span(buffer).first(have), name, source};
 
   Detection detection;
+  if (have == 0) {
+    detection.empty = true;
+    detection.not_a_model = true;
+    return detection;
+  }
   const Scanner* likely = nullptr;
   const Scanner* hint = nullptr;
   for (const Scanner* scanner : AllScanners()) {

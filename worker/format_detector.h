@@ -18,6 +18,7 @@ struct Detection {
   std::string recognised;
   /// True if no model loader reads such a file (text, pictures, programs).
   bool not_a_model = false;
+  bool empty = false;  ///< No bytes at all; not_a_model then, too.
 };
 
 /// Fails only if the source cannot be read.

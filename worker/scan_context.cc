@@ -29,12 +29,12 @@ const ScanLimits& ScanContext::limits() const {
   return file_.environment().limits;
 }
 
-void ScanContext::Report(const Rule& rule, Sighting sighting) {
-  Report(rule, rule.severity, std::move(sighting));
+void ScanContext::Report(const Rule& rule, const Sighting& sighting) {
+  Report(rule, rule.severity, sighting);
 }
 
 void ScanContext::Report(const Rule& rule, Severity severity,
-                         Sighting sighting) {
+                         const Sighting& sighting) {
   Finding finding;
   finding.rule_id = rule.id;
   finding.severity = severity;
@@ -74,12 +74,12 @@ void ScanContext::MarkIncomplete(OutcomeStatus status, std::string detail) {
 
 void ScanContext::ScanMember(std::string_view name, ByteSource& member) {
   if (!file_.CountMember()) return;
-  std::string chain = member_.empty() ? std::string(name)
-                                      : member_ + "!" + std::string(name);
+  const std::string chain =
+      member_.empty() ? std::string(name) : member_ + "!" + std::string(name);
   const std::size_t slash = name.find_last_of("/\\");
-  std::string leaf(slash == std::string_view::npos ? name
-                                                   : name.substr(slash + 1));
-  file_.ScanSource(member, std::move(leaf), std::move(chain), depth_ + 1);
+  const std::string leaf(
+      slash == std::string_view::npos ? name : name.substr(slash + 1));
+  file_.ScanSource(member, leaf, chain, depth_ + 1);
 }
 
 bool ScanContext::ChargeUnpacked(std::uint64_t out, std::uint64_t in) {

@@ -47,8 +47,8 @@ class ScanContext {
   /// Reports at the rule's severity, or at |severity|. Identical findings are
   /// merged; past limits().max_findings they are counted only. Message and
   /// evidence are bounded and made printable here. Ignored once stopped().
-  void Report(const Rule& rule, Sighting sighting);
-  void Report(const Rule& rule, Severity severity, Sighting sighting);
+  void Report(const Rule& rule, const Sighting& sighting);
+  void Report(const Rule& rule, Severity severity, const Sighting& sighting);
 
   /// Adds a fact sheet about this file or member. Facts are bounded here.
   void AddAsset(std::string_view format,

@@ -85,10 +85,10 @@ ScanReply RunScanTask(const ScanEnvironment& environment,
   environment.board->BeginTask(task.id);
   environment.board->SetPhase("open");
   Result<std::unique_ptr<FileSource>> file = FileSource::Open(task);
-  ScanReply reply =
-      file.ok() ? ScanOpened(environment, task, *file.value())
-                : Failed(task.id, StatusOfOpenError(file.error().code),
-                         file.error().detail);
+  ScanReply reply = file.ok()
+                        ? ScanOpened(environment, task, *file.value())
+                        : Failed(task.id, StatusOfOpenError(file.error().code),
+                                 file.error().detail);
   environment.board->EndTask();
   return reply;
 }

@@ -3,18 +3,16 @@
 
 #include <chrono>
 
+#include "ipc/exit_codes.h"
 #include "ipc/result.h"
 
 namespace scanengine {
 
-/// Exit code of a worker that its own watchdog ended; the status board then
-/// still names task, phase and offset.
-inline constexpr int kWatchdogExitCode = 75;
-
-/// Inner deadline: ends this process with kWatchdogExitCode if a task does not
-/// return although the cooperative deadline (ScanContext::Checkpoint) has
-/// passed. Uses a timer signal, no thread. One per process; set up before the
-/// sandbox, armed and disarmed for each task.
+/// Inner deadline: ends this process with kWatchdogExitCode (its status board
+/// still names task, phase and offset) if a task does not return although the
+/// cooperative deadline (ScanContext::Checkpoint) has passed. Uses a timer
+/// signal, no thread. One per process; set up before the sandbox, armed and
+/// disarmed for each task.
 class Watchdog {
  public:
   /// Fails with kIo if the system has no timer for us.

@@ -1,0 +1,164 @@
+#ifndef SCANENGINE_ENGINE_DIRECTORY_WALKER_H_
+#define SCANENGINE_ENGINE_DIRECTORY_WALKER_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/result.h"
+
+/// What discovery needs of the operating system, and no more. Nothing here
+/// opens anything but folders: a FIFO or a device is looked at, never opened.
+
+namespace scanengine {
+
+enum class EntryKind : std::uint8_t {
+  kFile,
+  kFolder,
+  kLink,
+  kFifo,
+  kSocket,
+  kCharacterDevice,
+  kBlockDevice,
+  kOther,
+};
+
+/// Tells files and folders apart whatever their names; stays the same for as
+/// long as they exist.
+struct FileId {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend auto operator<=>(const FileId&, const FileId&) = default;
+};
+
+struct FileFacts {
+  EntryKind kind = EntryKind::kOther;
+  std::uint64_t size = 0;  ///< Bytes; of files only.
+  FileId id;
+};
+
+/// Where a path leads once all links are followed.
+struct ResolvedPath {
+  FileFacts facts;
+  /// Absolute and free of links. Empty if it cannot be told, most often because
+  /// it is longer than the system can say.
+  std::string real_path;
+  /// "proc", "sysfs", ...: it lies on a file system that holds no files.
+  std::string_view pseudo_file_system;
+};
+
+/// Looks at |path| itself: a link is a link. Paths may be longer than the
+/// system's limit.
+///
+/// Both fail with kNotFound (missing, or a link that leads nowhere),
+/// kPermission, kLimitExceeded (link loop) or kIo.
+Result<FileFacts> LookAtPath(const std::string& path);
+
+/// Looks at what |path| leads to.
+Result<ResolvedPath> ResolvePath(const std::string& path);
+
+/// The real path of |path|, or of the nearest folder above it that has one;
+/// empty if there is none. For paths that are too long to be resolved.
+std::string NearestRealPath(const std::string& path);
+
+/// One entry of a folder.
+struct DirectoryEntry {
+  std::string_view name;  ///< Until the next call to the walker.
+  EntryKind kind = EntryKind::kOther;
+  std::uint64_t size = 0;  ///< Bytes; of files only, 0 if it has vanished.
+  /// Set if the entry cannot be looked at although it is there.
+  std::optional<Error> fault;
+};
+
+/// Walks one tree: reads a folder's entries, remembers the folders among them
+/// that are worth a visit, and goes to the next of those, deepest first.
+///
+/// Works relative to descriptors, so that neither the depth nor the length of
+/// paths has a limit, and keeps a handful of descriptors whatever the depth. It
+/// never leaves the tree: links are not followed, and every way back up is
+/// checked against what was there on the way down. Memory: the names remembered
+/// in the folders on the way from the root to the current one.
+class DirectoryWalker {
+ public:
+  /// Opens the folder |root| (a link is followed) and makes it the current one.
+  /// Fails like LookAtPath().
+  static Result<std::unique_ptr<DirectoryWalker>> Open(const std::string& root);
+
+  ~DirectoryWalker();
+  DirectoryWalker(const DirectoryWalker&) = delete;
+  DirectoryWalker& operator=(const DirectoryWalker&) = delete;
+
+  /// Reads the next entry of the current folder into |entry|; false at its end.
+  /// Entries come in the system's order. After a failure the rest of the folder
+  /// cannot be read; folders remembered so far can still be visited.
+  Result<bool> Read(DirectoryEntry& entry);
+
+  /// Remembers a folder that Read() has just given.
+  void Remember(const DirectoryEntry& entry);
+
+  enum class Move {
+    kEntered,  ///< path() is the new current folder.
+    kFailed,   ///< path() could not be entered or returned to: see error().
+    kDone,     ///< Nothing left to visit.
+  };
+  /// Ends the reading of the current folder and goes to the next remembered
+  /// one. After kFailed there may be more.
+  Move Next();
+
+  /// Root as given, "/" and the path below it: of the entry that was read last,
+  /// or of the folder that Next() told of.
+  const std::string& path() const { return path_; }
+  /// Why Next() failed; kChanged if the folder was moved or removed meanwhile.
+  const Error& error() const { return error_; }
+  /// The current folder.
+  FileId id() const { return levels_.back().id; }
+  /// Name of the pseudo file system whose topmost folder the current folder is,
+  /// unless it is the root; else empty.
+  std::string_view pseudo_file_system() const { return pseudo_file_system_; }
+
+  /// Follows the link that Read() has just given.
+  Result<ResolvedPath> Resolve(const DirectoryEntry& entry) const;
+
+ private:
+  struct Level {
+    FileId id;
+    std::size_t path_length = 0;  ///< How much of path_ is this folder.
+    int fd = -1;                  ///< -1: closed, can be had again.
+    std::string pending;          ///< Names to visit, each with a NUL behind.
+    std::size_t next_pending = 0;
+
+    bool has_work() const { return next_pending < pending.size(); }
+  };
+  struct Stream;  // The system's reader of one folder.
+
+  DirectoryWalker();
+
+  Status StartReading();
+  void StopReading();
+  bool ReportLost();
+  void ClimbTo(std::size_t target);
+  int ClimbFrom(std::size_t from, std::size_t target) const;
+  void DescendTo(std::size_t target);
+  void Pop();
+  bool Enter(const std::string& name);
+  std::string NameOf(std::size_t level) const;
+  void AppendName(std::string_view name);
+  void LimitDescriptors();
+
+  std::vector<Level> levels_;  ///< From the root, which is always open.
+  std::string path_;
+  std::string_view pseudo_file_system_;
+  Error error_{ErrorCode::kIo, ""};
+  std::unique_ptr<Stream> stream_;
+  /// Levels above this one were found to be gone and are to be reported.
+  std::size_t last_good_ = 0;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_ENGINE_DIRECTORY_WALKER_H_

@@ -1,0 +1,504 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "engine/directory_walker.h"
+#include "ipc/check.h"
+
+namespace scanengine {
+namespace {
+
+// Folders on the way to the current one that stay open, besides the root:
+// enough that a walk of an ordinary tree hardly ever climbs by "..".
+constexpr std::size_t kOpenLevels = 4;
+
+constexpr int kReadFolder =
+    O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+// Enough to start from or to pass through; needs no right to read.
+constexpr int kPassFolder = O_PATH | O_DIRECTORY | O_CLOEXEC;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  ~Descriptor() { Close(); }
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+      Close();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+
+  int get() const { return fd_; }
+  bool ok() const { return fd_ >= 0; }
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  // Keeps errno: it mostly says why what came before went wrong.
+  void Close() {
+    if (fd_ < 0) return;
+    const int error = errno;
+    ::close(fd_);
+    errno = error;
+  }
+
+  int fd_;
+};
+
+Error FromErrno(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return {ErrorCode::kNotFound, "no such file or folder"};
+    case EACCES:
+    case EPERM:
+      return {ErrorCode::kPermission, "permission denied"};
+    case ELOOP:
+      return {ErrorCode::kLimitExceeded,
+              "link loop, or too long a chain of links"};
+    default: {
+      std::string text = std::system_category().message(error);
+      if (!text.empty()) {
+        text[0] = static_cast<char>(
+            std::tolower(static_cast<unsigned char>(text[0])));
+      }
+      return {ErrorCode::kIo, std::move(text)};
+    }
+  }
+}
+
+EntryKind KindOfMode(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return EntryKind::kFile;
+    case S_IFDIR:
+      return EntryKind::kFolder;
+    case S_IFLNK:
+      return EntryKind::kLink;
+    case S_IFIFO:
+      return EntryKind::kFifo;
+    case S_IFSOCK:
+      return EntryKind::kSocket;
+    case S_IFCHR:
+      return EntryKind::kCharacterDevice;
+    case S_IFBLK:
+      return EntryKind::kBlockDevice;
+    default:
+      return EntryKind::kOther;
+  }
+}
+
+FileId IdOf(const struct stat& info) {
+  return {static_cast<std::uint64_t>(info.st_dev),
+          static_cast<std::uint64_t>(info.st_ino)};
+}
+
+FileFacts FactsOf(const struct stat& info) {
+  const EntryKind kind = KindOfMode(info.st_mode);
+  return {
+      kind,
+      kind == EntryKind::kFile ? static_cast<std::uint64_t>(info.st_size) : 0,
+      IdOf(info)};
+}
+
+// File systems whose files are made up by the kernel: reading them can block,
+// never end or change the system. Numbers without a name in old headers.
+std::string_view PseudoFileSystem(int fd) {
+  struct Pseudo {
+    unsigned long magic;
+    std::string_view name;
+  };
+  static constexpr std::array<Pseudo, 20> kPseudo{{
+      {PROC_SUPER_MAGIC, "proc"},     {SYSFS_MAGIC, "sysfs"},
+      {CGROUP_SUPER_MAGIC, "cgroup"}, {CGROUP2_SUPER_MAGIC, "cgroup2"},
+      {DEVPTS_SUPER_MAGIC, "devpts"}, {DEBUGFS_MAGIC, "debugfs"},
+      {TRACEFS_MAGIC, "tracefs"},     {SECURITYFS_MAGIC, "securityfs"},
+      {SELINUX_MAGIC, "selinuxfs"},   {SMACK_MAGIC, "smackfs"},
+      {BPF_FS_MAGIC, "bpf"},          {EFIVARFS_MAGIC, "efivarfs"},
+      {PSTOREFS_MAGIC, "pstore"},     {BINFMTFS_MAGIC, "binfmt_misc"},
+      {0x19800202, "mqueue"},         {0x62656570, "configfs"},
+      {0x65735543, "fusectl"},        {0x67596969, "rpc_pipefs"},
+      {0x6e667364, "nfsd"},           {0x07655821, "resctrl"},
+  }};
+  struct statfs info {};
+  if (::fstatfs(fd, &info) != 0) return {};
+  const auto magic = static_cast<std::uint32_t>(info.f_type);
+  const auto* found =
+      std::find_if(kPseudo.begin(), kPseudo.end(),
+                   [&](const Pseudo& pseudo) { return pseudo.magic == magic; });
+  return found == kPseudo.end() ? std::string_view() : found->name;
+}
+
+// What is left of a path that is longer than one call takes, and the folder
+// that the rest is relative to.
+struct PathTail {
+  Descriptor folder;
+  std::string rest;
+};
+
+// Passes through the leading folders of |path| until the rest fits one call.
+// Fails with errno set.
+std::optional<PathTail> Shorten(const std::string& path) {
+  PathTail tail;
+  std::string_view rest = path;
+  while (rest.size() >= PATH_MAX) {
+    const std::size_t cut = rest.rfind('/', PATH_MAX - 1);
+    if (cut == std::string_view::npos || cut == 0) {
+      errno = ENAMETOOLONG;
+      return std::nullopt;
+    }
+    const std::string piece(rest.substr(0, cut));
+    const int at = tail.folder.ok() ? tail.folder.get() : AT_FDCWD;
+    tail.folder = Descriptor(::openat(at, piece.c_str(), kPassFolder));
+    if (!tail.folder.ok()) return std::nullopt;
+    rest.remove_prefix(cut);
+    while (rest.starts_with('/')) rest.remove_prefix(1);
+    if (rest.empty()) rest = ".";
+  }
+  tail.rest = rest;
+  return tail;
+}
+
+Descriptor OpenPath(const std::string& path, int flags) {
+  const std::optional<PathTail> tail = Shorten(path);
+  if (!tail) return Descriptor();
+  const int at = tail->folder.ok() ? tail->folder.get() : AT_FDCWD;
+  return Descriptor(::openat(at, tail->rest.c_str(), flags));
+}
+
+bool IsAt(const std::string& path, const FileId& id) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && IdOf(info) == id;
+}
+
+// The kernel's own name for what |fd| is. It may be stale or from another
+// namespace, so it counts only if it leads back to the same file. |path| is how
+// we came here, for systems without /proc.
+std::string RealPathOf(int fd, const FileId& id, const std::string& path) {
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  std::array<char, PATH_MAX> buffer;
+  const ssize_t length = ::readlink(link.c_str(), buffer.data(), buffer.size());
+  std::string real;
+  if (length > 0 && static_cast<std::size_t>(length) < buffer.size()) {
+    real.assign(buffer.data(), static_cast<std::size_t>(length));
+  } else if (::realpath(path.c_str(), buffer.data()) != nullptr) {
+    real = buffer.data();
+  }
+  if (!real.starts_with('/') || !IsAt(real, id)) real.clear();
+  return real;
+}
+
+Result<ResolvedPath> ResolveDescriptor(const Descriptor& target,
+                                       const std::string& path) {
+  struct stat info {};
+  if (!target.ok() || ::fstat(target.get(), &info) != 0) {
+    return FromErrno(errno);
+  }
+  ResolvedPath resolved;
+  resolved.facts = FactsOf(info);
+  resolved.real_path = RealPathOf(target.get(), resolved.facts.id, path);
+  resolved.pseudo_file_system = PseudoFileSystem(target.get());
+  return resolved;
+}
+
+}  // namespace
+
+Result<FileFacts> LookAtPath(const std::string& path) {
+  const std::optional<PathTail> tail = Shorten(path);
+  if (!tail) return FromErrno(errno);
+  const int at = tail->folder.ok() ? tail->folder.get() : AT_FDCWD;
+  struct stat info {};
+  if (::fstatat(at, tail->rest.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    return FromErrno(errno);
+  }
+  return FactsOf(info);
+}
+
+Result<ResolvedPath> ResolvePath(const std::string& path) {
+  return ResolveDescriptor(OpenPath(path, O_PATH | O_CLOEXEC), path);
+}
+
+std::string NearestRealPath(const std::string& path) {
+  std::string rest = path;
+  while (!rest.empty()) {
+    const Result<ResolvedPath> resolved = ResolvePath(rest);
+    if (resolved.ok() && !resolved.value().real_path.empty()) {
+      return resolved.value().real_path;
+    }
+    // Nothing as long as the limit can have a real path, but for links.
+    std::size_t slash = rest.find_last_not_of('/');
+    if (slash == std::string::npos) return {};
+    slash = rest.rfind('/', std::min<std::size_t>(slash, PATH_MAX));
+    if (slash == std::string::npos)
+      return rest == "." ? "" : NearestRealPath(".");
+    rest.resize(std::max<std::size_t>(slash, 1));
+    if (rest == "/") return rest;
+  }
+  return {};
+}
+
+struct DirectoryWalker::Stream {
+  explicit Stream(DIR* handle) : dir(handle) {}
+  ~Stream() { ::closedir(dir); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  DIR* dir;
+};
+
+DirectoryWalker::DirectoryWalker() = default;
+
+DirectoryWalker::~DirectoryWalker() {
+  for (const Level& level : levels_) {
+    if (level.fd >= 0) ::close(level.fd);
+  }
+}
+
+Result<std::unique_ptr<DirectoryWalker>> DirectoryWalker::Open(
+    const std::string& root) {
+  Descriptor folder = OpenPath(root, kReadFolder);
+  struct stat info {};
+  if (!folder.ok() || ::fstat(folder.get(), &info) != 0) {
+    return FromErrno(errno);
+  }
+  std::unique_ptr<DirectoryWalker> walker(new DirectoryWalker);
+  walker->path_ = root;
+  Level level;
+  level.id = IdOf(info);
+  level.path_length = root.size();
+  level.fd = folder.Release();
+  walker->levels_.push_back(std::move(level));
+  return walker;
+}
+
+Status DirectoryWalker::StartReading() {
+  // A stream owns its descriptor, and the folder's is needed for longer.
+  Descriptor copy(::fcntl(levels_.back().fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy.ok()) return FromErrno(errno);
+  DIR* dir = ::fdopendir(copy.get());
+  if (dir == nullptr) return FromErrno(errno);
+  copy.Release();
+  stream_ = std::make_unique<Stream>(dir);
+  return OkStatus();
+}
+
+void DirectoryWalker::StopReading() { stream_.reset(); }
+
+Result<bool> DirectoryWalker::Read(DirectoryEntry& entry) {
+  if (!stream_) {
+    if (const Status started = StartReading(); !started.ok()) {
+      return started.error();
+    }
+  }
+  const dirent* found = nullptr;
+  std::string_view name;
+  do {
+    errno = 0;
+    found = ::readdir(stream_->dir);
+    if (found == nullptr) {
+      path_.resize(levels_.back().path_length);
+      if (errno != 0) return FromErrno(errno);
+      return false;
+    }
+    name = found->d_name;
+  } while (name == "." || name == "..");
+  entry.name = name;
+  entry.size = 0;
+  entry.fault.reset();
+  path_.resize(levels_.back().path_length);
+  AppendName(name);
+  switch (found->d_type) {
+    case DT_DIR:
+    case DT_LNK:
+    case DT_FIFO:
+    case DT_SOCK:
+    case DT_CHR:
+    case DT_BLK:
+      entry.kind = KindOfMode(static_cast<mode_t>(DTTOIF(found->d_type)));
+      return true;
+    default:
+      break;
+  }
+  struct stat info {};
+  if (::fstatat(levels_.back().fd, found->d_name, &info, AT_SYMLINK_NOFOLLOW) ==
+      0) {
+    const FileFacts facts = FactsOf(info);
+    entry.kind = facts.kind;
+    entry.size = facts.size;
+    return true;
+  }
+  // Gone since it was listed: still a file that was found, see discovery.h.
+  entry.kind = EntryKind::kFile;
+  if (errno != ENOENT) entry.fault = FromErrno(errno);
+  return true;
+}
+
+void DirectoryWalker::AppendName(std::string_view name) {
+  if (!path_.ends_with('/')) path_ += '/';
+  path_ += name;
+}
+
+void DirectoryWalker::Remember(const DirectoryEntry& entry) {
+  std::string& pending = levels_.back().pending;
+  pending.append(entry.name);
+  pending.push_back('\0');
+}
+
+Result<ResolvedPath> DirectoryWalker::Resolve(
+    const DirectoryEntry& entry) const {
+  const std::string name(entry.name);
+  const Descriptor target(
+      ::openat(levels_.back().fd, name.c_str(), O_PATH | O_CLOEXEC));
+  return ResolveDescriptor(target, path_);
+}
+
+DirectoryWalker::Move DirectoryWalker::Next() {
+  StopReading();
+  pseudo_file_system_ = {};
+  if (ReportLost()) return Move::kFailed;
+  std::size_t target = levels_.size() - 1;
+  while (target > 0 && !levels_[target].has_work()) --target;
+  if (!levels_[target].has_work()) return Move::kDone;
+  ClimbTo(target);
+  if (ReportLost()) return Move::kFailed;
+
+  Level& level = levels_.back();
+  path_.resize(level.path_length);
+  const std::string name = level.pending.c_str() + level.next_pending;
+  level.next_pending += name.size() + 1;
+  if (!level.has_work()) {
+    level.pending = std::string();  // Frees it, unlike clear().
+    level.next_pending = 0;
+  }
+  AppendName(name);
+  return Enter(name) ? Move::kEntered : Move::kFailed;
+}
+
+bool DirectoryWalker::Enter(const std::string& name) {
+  const Level& parent = levels_.back();
+  Descriptor folder(
+      ::openat(parent.fd, name.c_str(), kReadFolder | O_NOFOLLOW));
+  struct stat info {};
+  if (!folder.ok() || ::fstat(folder.get(), &info) != 0) {
+    error_ = FromErrno(errno);
+    // It was there a moment ago, and it was a folder.
+    if (error_.code == ErrorCode::kNotFound ||
+        error_.code == ErrorCode::kLimitExceeded) {
+      error_ = {ErrorCode::kChanged, "the folder vanished during the scan"};
+    }
+    return false;
+  }
+  Level level;
+  level.id = IdOf(info);
+  level.path_length = path_.size();
+  level.fd = folder.get();
+  if (level.id.device != parent.id.device) {
+    pseudo_file_system_ = PseudoFileSystem(folder.get());
+  }
+  levels_.push_back(std::move(level));
+  folder.Release();
+  last_good_ = levels_.size() - 1;
+  LimitDescriptors();
+  return true;
+}
+
+void DirectoryWalker::LimitDescriptors() {
+  if (levels_.size() < kOpenLevels + 2) return;
+  Level& level = levels_[levels_.size() - 1 - kOpenLevels];
+  if (level.fd >= 0) ::close(std::exchange(level.fd, -1));
+}
+
+void DirectoryWalker::Pop() {
+  if (levels_.back().fd >= 0) ::close(levels_.back().fd);
+  levels_.pop_back();
+}
+
+// Levels that were lost while there was work left in them are told of one by
+// one; path_ and error_ are set for the one told of.
+bool DirectoryWalker::ReportLost() {
+  while (levels_.size() - 1 > last_good_) {
+    const bool had_work = levels_.back().has_work();
+    path_.resize(levels_.back().path_length);
+    Pop();
+    if (had_work) {
+      error_ = {ErrorCode::kChanged,
+                "the folder was moved or removed during the scan, not all of "
+                "it was seen"};
+      return true;
+    }
+  }
+  return false;
+}
+
+// Makes |target| the last level, with an open descriptor, or leaves behind it
+// levels that ReportLost() tells of.
+void DirectoryWalker::ClimbTo(std::size_t target) {
+  std::size_t from = levels_.size() - 1;
+  while (from > target && levels_[from - 1].fd >= 0) --from;
+  if (levels_[target].fd < 0) {
+    levels_[target].fd = ClimbFrom(from, target);
+  }
+  while (levels_.size() - 1 > target) Pop();
+  last_good_ = target;
+  if (levels_[target].fd < 0) DescendTo(target);
+}
+
+// Climbs by ".." and returns a descriptor of |target|; -1 if what is found
+// above a folder is no longer what it was entered from.
+int DirectoryWalker::ClimbFrom(std::size_t from, std::size_t target) const {
+  Descriptor at;
+  for (std::size_t level = from; level > target; --level) {
+    const int below = at.ok() ? at.get() : levels_[level].fd;
+    Descriptor above(::openat(below, "..", kPassFolder));
+    struct stat info {};
+    if (!above.ok() || ::fstat(above.get(), &info) != 0 ||
+        IdOf(info) != levels_[level - 1].id) {
+      return -1;
+    }
+    at = std::move(above);
+  }
+  return at.Release();
+}
+
+// Goes down from the root by names to |target|, as far as everything is what it
+// was, and opens the last level that is.
+void DirectoryWalker::DescendTo(std::size_t target) {
+  SCANENGINE_CHECK(levels_[0].fd >= 0);
+  std::size_t good = 0;
+  Descriptor at;
+  while (good < target) {
+    const int above = at.ok() ? at.get() : levels_[0].fd;
+    const std::string name = NameOf(good + 1);
+    Descriptor below(::openat(above, name.c_str(), kPassFolder | O_NOFOLLOW));
+    struct stat info {};
+    if (!below.ok() || ::fstat(below.get(), &info) != 0 ||
+        IdOf(info) != levels_[good + 1].id) {
+      break;
+    }
+    at = std::move(below);
+    ++good;
+  }
+  last_good_ = good;
+  if (good > 0 && levels_[good].fd < 0) levels_[good].fd = at.Release();
+}
+
+std::string DirectoryWalker::NameOf(std::size_t level) const {
+  std::size_t start = levels_[level - 1].path_length;
+  if (path_[start] == '/') ++start;  // But for the root "/".
+  return path_.substr(start, levels_[level].path_length - start);
+}
+
+}  // namespace scanengine

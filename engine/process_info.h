@@ -1,0 +1,19 @@
+#ifndef SCANENGINE_ENGINE_PROCESS_INFO_H_
+#define SCANENGINE_ENGINE_PROCESS_INFO_H_
+
+#include <cstdint>
+#include <string>
+
+namespace scanengine {
+
+/// This process's id, as a worker is told.
+std::uint32_t CurrentProcessId();
+/// Folder of the running program, without a slash at the end; empty if the
+/// system would not say.
+std::string ProgramFolder();
+/// True if |path| names a file that may be executed.
+bool IsExecutable(const std::string& path);
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_ENGINE_PROCESS_INFO_H_

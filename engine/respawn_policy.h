@@ -1,0 +1,45 @@
+#ifndef SCANENGINE_ENGINE_RESPAWN_POLICY_H_
+#define SCANENGINE_ENGINE_RESPAWN_POLICY_H_
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/clock.h"
+
+namespace scanengine {
+
+/// When to try again after workers could not be started, and when to give up.
+/// A pure function of what it was told; keeps no clock.
+class RespawnPolicy {
+ public:
+  explicit RespawnPolicy(int max_failures) : max_failures_(max_failures) {}
+
+  void OnFailure(Clock::Time now) {
+    ++failures_;
+    const int doublings = std::min(failures_ - 1, 7);
+    retry_at_ = now + kFirstDelay * (1 << doublings);
+  }
+  /// A worker finished its handshake.
+  void OnSuccess() {
+    failures_ = 0;
+    retry_at_ = Clock::Time::min();
+  }
+
+  bool MayTry(Clock::Time now) const { return now >= retry_at_; }
+  Clock::Time retry_at() const { return retry_at_; }
+  /// True once so many failures came in a row that more would be no use.
+  bool exhausted() const { return failures_ >= max_failures_; }
+  int failures() const { return failures_; }
+
+  /// Doubles with each failure in a row, up to 128 times.
+  static constexpr std::chrono::milliseconds kFirstDelay{10};
+
+ private:
+  int max_failures_;
+  int failures_ = 0;
+  Clock::Time retry_at_ = Clock::Time::min();
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_ENGINE_RESPAWN_POLICY_H_

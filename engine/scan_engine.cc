@@ -1,0 +1,386 @@
+#include "engine/scan_engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "engine/event_dispatcher.h"
+#include "engine/in_process_launcher.h"
+#include "engine/machine.h"
+#include "engine/process_info.h"
+#include "engine/process_launcher.h"
+#include "engine/supervisor.h"
+#include "engine/task_feed.h"
+#include "ipc/import_policy.h"
+#include "ipc/shared_cache.h"
+
+namespace scanengine {
+namespace {
+
+// Stands in when workers cannot even be prepared: every start fails with the
+// reason, and the supervisor does what it does when workers cannot be had.
+class NoLauncher final : public WorkerLauncher {
+ public:
+  explicit NoLauncher(std::string reason) : reason_(std::move(reason)) {}
+
+  Result<WorkerId> Spawn() override {
+    return Error{ErrorCode::kSpawnFailed, reason_};
+  }
+  void Send(WorkerId, std::span<const TaskRequest>) override {}
+  void Close(WorkerId) override {}
+  void Terminate(WorkerId) override {}
+  void Kill(WorkerId) override {}
+  std::vector<WorkerEvent> Wait(Clock::Time until) override {
+    std::this_thread::sleep_until(std::min(
+        until,
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(5)));
+    return {};
+  }
+  BoardSnapshot Board(WorkerId) override { return {}; }
+  std::uint64_t Memory(WorkerId) override { return 0; }
+  void Interrupt() override {}
+  std::chrono::microseconds Serialising() const override {
+    return std::chrono::microseconds(0);
+  }
+
+ private:
+  std::string reason_;
+};
+
+// Adds up outcomes on their way to the dispatcher.
+class CountingSink final : public EventSink {
+ public:
+  CountingSink(EventDispatcher& next, const TaskFeed& feed)
+      : next_(next), feed_(feed) {}
+
+  void OnOutcome(FileOutcome outcome) override {
+    const ScanReply& result = outcome.result;
+    ++summary_.files;
+    ++summary_.by_status[static_cast<std::size_t>(result.status)];
+    for (const Finding& finding : result.findings) {
+      ++summary_
+            .findings_by_severity[static_cast<std::size_t>(finding.severity)];
+    }
+    summary_.bytes += result.bytes;
+    scanners_.insert(result.scanners.begin(), result.scanners.end());
+    next_.OnOutcome(std::move(outcome));
+  }
+  void OnNotice(Notice notice) override { next_.OnNotice(std::move(notice)); }
+  void OnProgress(Progress progress) override {
+    progress.found = feed_.found();
+    progress.bytes_found = feed_.bytes_found();
+    next_.OnProgress(std::move(progress));
+  }
+  bool Congested() const override { return next_.Congested(); }
+
+  RunSummary TakeSummary() {
+    summary_.scanners.assign(scanners_.begin(), scanners_.end());
+    return std::move(summary_);
+  }
+
+ private:
+  EventDispatcher& next_;
+  const TaskFeed& feed_;
+  RunSummary summary_;
+  std::set<std::string> scanners_;
+};
+
+Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
+  std::vector<PolicyText> texts(BuiltInPolicy().begin(), BuiltInPolicy().end());
+  for (const PolicyFile& file : options.policies) {
+    texts.push_back({file.name, file.text});
+  }
+  Result<std::vector<std::byte>> compiled = CompileImportPolicy(texts);
+  if (!compiled.ok()) {
+    return Error{ErrorCode::kInvalidArgument, compiled.error().detail};
+  }
+  return compiled;
+}
+
+DiscoveryOptions DiscoveryOptionsOf(const ScanOptions& options) {
+  DiscoveryOptions out;
+  out.paths = options.paths;
+  out.files = options.files;
+  out.include = options.include;
+  out.exclude = options.exclude;
+  out.follow_symlinks = options.follow_symlinks;
+  out.max_file_size = options.max_file_size;
+  return out;
+}
+
+SupervisorOptions SupervisorOptionsOf(const ScanOptions& options) {
+  SupervisorOptions out;
+  const bool in_process = options.isolation == IsolationMode::kInProcess;
+  out.in_process = in_process;
+  out.workers = in_process            ? 1
+                : options.workers > 0 ? options.workers
+                                      : UsableCores();
+  out.max_attempts = 1 + options.retries;
+  out.tasks_per_worker =
+      options.isolation == IsolationMode::kPerFile ? 1 : options.recycle_after;
+  out.memory_limit = options.memory_limit != 0 ? options.memory_limit
+                                               : AvailableMemory() / 10 * 8;
+  out.worker_memory = options.worker_memory;
+  out.require_isolation = options.require_isolation;
+  out.require_sandbox = options.require_sandbox;
+  if (in_process) {
+    out.tasks_per_worker = 0;
+    out.recycle_memory = 0;
+  }
+  return out;
+}
+
+Status CheckOptions(const ScanOptions& options) {
+  const auto bad = [](const char* what) {
+    return Error{ErrorCode::kInvalidArgument, what};
+  };
+  if (options.workers < 0) return bad("the number of workers is negative");
+  if (options.retries < 0) return bad("the number of retries is negative");
+  if (options.timeout.count() < 0) return bad("the time limit is negative");
+  if (options.recycle_after < 0) return bad("recycle_after is negative");
+  const bool in_process = options.isolation == IsolationMode::kInProcess;
+  if (in_process && options.require_isolation) {
+    return bad("isolation is required and in-process scanning asked for");
+  }
+  if (in_process && options.require_sandbox) {
+    return bad("a sandbox is required and in-process scanning asked for");
+  }
+  if (!options.sandbox && options.require_sandbox) {
+    return bad("a sandbox is required and switched off");
+  }
+  return OkStatus();
+}
+
+}  // namespace
+
+std::string_view IsolationModeName(IsolationMode mode) {
+  switch (mode) {
+    case IsolationMode::kProcess:
+      return "process";
+    case IsolationMode::kPerFile:
+      return "per-file";
+    case IsolationMode::kInProcess:
+      return "in-process";
+  }
+  return "process";
+}
+
+class ScanEngine::Impl {
+ public:
+  explicit Impl(ScanOptions options) : options_(std::move(options)) {}
+  ~Impl() {
+    if (stdin_.handle != kNoHandle) CloseHandle(stdin_.handle);
+  }
+
+  Result<RunSummary> Run(ScanObserver& observer);
+
+  void RequestStop() {
+    ++stop_requests_;
+    Wake();
+  }
+
+ private:
+  void Wake() {
+    const std::lock_guard lock(mutex_);
+    if (launcher_) launcher_->Interrupt();
+    if (fallback_) fallback_->Interrupt();
+  }
+  Status Prepare(const ReadRoots& roots);
+  std::unique_ptr<WorkerLauncher> MakeLauncher(const ReadRoots& roots);
+  void AddStandardInput(TaskFeed& feed);
+  Status Drive(Supervisor& supervisor);
+
+  ScanOptions options_;
+  std::vector<std::byte> imports_;
+  std::unique_ptr<SharedCache> cache_;
+  StandardInput stdin_;
+  std::string stdin_error_;
+  std::atomic<int> stop_requests_{0};
+  std::mutex mutex_;  // Guards the pointers below, not what they point to.
+  std::unique_ptr<WorkerLauncher> launcher_;
+  std::unique_ptr<WorkerLauncher> fallback_;
+};
+
+std::unique_ptr<WorkerLauncher> ScanEngine::Impl::MakeLauncher(
+    const ReadRoots& roots) {
+  const SharedCache::Section imports{std::string(kImportPolicySection),
+                                     imports_};
+  Result<std::unique_ptr<SharedCache>> cache =
+      SharedCache::Create(std::span(&imports, 1));
+  if (!cache.ok()) {
+    return std::make_unique<NoLauncher>("no shared memory: " +
+                                        cache.error().detail);
+  }
+  cache_ = std::move(cache).value();
+
+  ProcessLauncherOptions launch;
+  launch.worker_path = options_.worker_path.empty()
+                           ? ProgramFolder() + "/scanengine-worker"
+                           : options_.worker_path;
+  if (!IsExecutable(launch.worker_path)) {
+    return std::make_unique<NoLauncher>("there is no worker program at " +
+                                        launch.worker_path);
+  }
+  launch.cache = cache_.get();
+  launch.hello.limits = options_.limits;
+  launch.hello.sandbox.enabled = options_.sandbox;
+  launch.hello.sandbox.read_roots = roots.roots;
+  launch.hello.sandbox.memory_limit = options_.worker_memory;
+  if (stdin_.handle != kNoHandle) launch.inherited.push_back(stdin_.handle);
+  return MakeProcessLauncher(std::move(launch));
+}
+
+Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
+  Result<std::vector<std::byte>> imports = CompilePolicies(options_);
+  if (!imports.ok()) return imports.error();
+  imports_ = std::move(imports).value();
+  if (options_.scan_stdin) {
+    Result<StandardInput> input = CaptureStandardInput(options_.max_file_size);
+    if (input.ok()) {
+      stdin_ = input.value();
+    } else {
+      stdin_error_ = input.error().detail;
+    }
+  }
+  InProcessOptions in_process;
+  in_process.imports = imports_;
+  in_process.limits = options_.limits;
+  in_process.cancelled = [this] { return stop_requests_ >= 2; };
+  Result<std::unique_ptr<WorkerLauncher>> local =
+      MakeInProcessLauncher(std::move(in_process));
+  if (!local.ok()) return local.error();
+  std::unique_ptr<WorkerLauncher> launcher;
+  if (options_.isolation != IsolationMode::kInProcess) {
+    launcher = MakeLauncher(roots);
+  }
+  const std::lock_guard lock(mutex_);
+  launcher_ = std::move(launcher);
+  fallback_ = std::move(local).value();
+  return OkStatus();
+}
+
+void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
+  Task task;
+  task.target = "-";
+  task.size = stdin_.size;
+  task.inherited_fd = static_cast<int>(stdin_.handle);
+  task.cost = EstimateCost(stdin_.size);
+  task.deadline = DeadlineFor(options_.timeout, stdin_.size);
+  task.resource_class = ResourceClassOf("-", stdin_.size);
+  if (!stdin_error_.empty()) {
+    ScanReply reply;
+    reply.status = OutcomeStatus::kUnreadable;
+    reply.detail = stdin_error_;
+    task.settled = std::move(reply);
+  }
+  feed.AddFirst(std::move(task));
+}
+
+Status ScanEngine::Impl::Drive(Supervisor& supervisor) {
+  int stops_passed = 0;
+  while (true) {
+    for (; stops_passed < stop_requests_; ++stops_passed) {
+      supervisor.RequestStop();
+    }
+    if (!supervisor.Step()) break;
+  }
+  if (supervisor.fatal()) return *supervisor.fatal();
+  return OkStatus();
+}
+
+Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::chrono::microseconds cpu_before = ProcessorTime();
+  if (Status status = CheckOptions(options_); !status.ok()) {
+    return status.error();
+  }
+  const DiscoveryOptions discovery = DiscoveryOptionsOf(options_);
+  ReadRoots roots;
+  if (options_.isolation != IsolationMode::kInProcess) {
+    roots = ResolveReadRoots(discovery);
+  }
+  if (Status status = Prepare(roots); !status.ok()) return status.error();
+
+  EventDispatcher dispatcher(observer);
+  TaskFeed feed(discovery, options_.timeout, [this] { Wake(); });
+  CountingSink sink(dispatcher, feed);
+  for (const std::string& notice : roots.notices) {
+    sink.OnNotice({Notice::Kind::kReadRights, notice});
+  }
+  if (options_.scan_stdin) AddStandardInput(feed);
+
+  const SteadyClock clock;
+  const SupervisorOptions supervisor_options = SupervisorOptionsOf(options_);
+  WorkerLauncher* const first = launcher_ ? launcher_.get() : fallback_.get();
+  Supervisor supervisor(supervisor_options, first, &clock, &feed, &sink);
+  if (launcher_) supervisor.SetFallback(fallback_.get());
+  feed.Start();
+  if (Status status = Drive(supervisor); !status.ok()) return status.error();
+
+  const SupervisorStats& stats = supervisor.stats();
+  RunSummary summary = sink.TakeSummary();
+  summary.stopped = stop_requests_ != 0;
+  summary.isolation = options_.isolation;
+  summary.degraded = stats.degraded;
+  summary.degraded_reason = stats.degraded_reason;
+  summary.worker_count = stats.most_workers;
+  summary.workers_started = stats.started;
+  summary.crashes = stats.crashes;
+  summary.respawns = stats.respawns;
+  summary.retries = stats.retries;
+  summary.timeouts = stats.timeouts;
+  summary.fallbacks = stats.fallbacks;
+  summary.recycled = stats.recycled;
+  summary.peak_memory = stats.peak_memory;
+  summary.sandbox_active = stats.sandbox_active;
+  summary.sandbox_missing = stats.sandbox_missing;
+  summary.serialising = first->Serialising();
+  dispatcher.Flush();
+  {
+    // Workers are gone; what they used is counted when they were reaped.
+    const std::lock_guard lock(mutex_);
+    launcher_.reset();
+  }
+  summary.wall = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
+  summary.cpu = ProcessorTime() - cpu_before;
+  return summary;
+}
+
+ScanEngine::ScanEngine(ScanOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+ScanEngine::~ScanEngine() = default;
+
+Result<RunSummary> ScanEngine::Run(ScanObserver& observer) {
+  return impl_->Run(observer);
+}
+void ScanEngine::RequestStop() { impl_->RequestStop(); }
+
+Result<FileOutcome> ScanOneInProcess(const std::string& path,
+                                     const ScanOptions& options) {
+  Result<std::vector<std::byte>> imports = CompilePolicies(options);
+  if (!imports.ok()) return imports.error();
+  InProcessOptions in_process;
+  in_process.imports = imports.value();
+  in_process.limits = options.limits;
+  Result<std::unique_ptr<WorkerLauncher>> launcher =
+      MakeInProcessLauncher(std::move(in_process));
+  if (!launcher.ok()) return launcher.error();
+  TaskRequest task;
+  task.id = 1;
+  task.path = path;
+  launcher.value()->Send(1, std::span(&task, 1));
+  const std::vector<WorkerEvent> events =
+      launcher.value()->Wait(Clock::Time::min());
+  FileOutcome outcome;
+  outcome.path = path;
+  outcome.attempts = 1;
+  outcome.in_process = true;
+  outcome.result = std::get<WorkerReplied>(events.at(0)).replies.at(0);
+  return outcome;
+}
+
+}  // namespace scanengine

@@ -1,0 +1,48 @@
+#ifndef SCANENGINE_ENGINE_TASK_H_
+#define SCANENGINE_ENGINE_TASK_H_
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "engine/worker_exit.h"
+#include "ipc/outcome.h"
+
+namespace scanengine {
+
+/// One unit of work. The supervisor knows what it costs and how long it may
+/// take, not what it is about: `kind` and `target` go to the worker unread.
+struct Task {
+  TaskId id = 0;  ///< Unique in a run; never 0.
+  std::string kind = "scan";
+  std::string target;  ///< For kind "scan" a path, as bytes.
+  std::uint64_t size = 0;
+  /// A descriptor that workers inherit and that holds the target; -1: none.
+  int inherited_fd = -1;
+  std::chrono::microseconds cost{0};      ///< Expected work.
+  std::chrono::microseconds deadline{0};  ///< Soft; per attempt.
+  /// Tasks that need about the same memory share one: extension and size.
+  std::string resource_class;
+  /// Set if the outcome is known and nobody is to be asked.
+  std::optional<ScanReply> settled;
+};
+
+/// A task and what it went through so far.
+struct QueuedTask {
+  Task task;
+  int attempts = 0;        ///< Counted ones, that is, those that ended badly.
+  int starts = 0;          ///< Times it was sent to a worker.
+  int uncounted = 0;       ///< Times it came back through no fault of its own.
+  int external_kills = 0;  ///< Times somebody else killed its worker.
+  bool solo = false;       ///< Next: with no other task in its worker.
+  bool fresh_worker = false;  ///< Next: in a worker that did nothing yet.
+  bool exclusive = false;     ///< Next: while no other worker is busy.
+  /// How its worker ended when it last cost one; such a task is never run
+  /// in-process.
+  std::optional<ExitVerdict> last_end;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_ENGINE_TASK_H_

@@ -1,1 +1,0 @@
-#include "ipc/shared_cache.h"

@@ -1,1 +1,0 @@
-#include "ipc/status_board.h"

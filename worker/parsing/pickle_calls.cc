@@ -1,0 +1,550 @@
+// What calls, BUILD and items do to values: see PickleMeaning.
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/parsing/pickle_machine.h"
+#include "worker/parsing/pickle_nested.h"
+#include "worker/parsing/pickle_text.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::uint32_t kMaxCallDepth = 16;
+constexpr std::size_t kMaxExtensions = 4096;
+constexpr std::size_t kMaxArguments = 64;
+
+using Kind = PickleKind;
+using Values = std::vector<PickleValue>;
+
+PickleValue UnknownAttribute() {
+  return PickleValue::Unknown(PickleMystery::kAttribute);
+}
+PickleValue UnknownItem() { return PickleValue::Unknown(PickleMystery::kItem); }
+
+}  // namespace
+
+/// Works out one call. Lives for the call only.
+class PickleCaller {
+ public:
+  explicit PickleCaller(PickleMachine& machine) : m_(machine) {}
+
+  PickleValue CallName(PickleValue callee, PickleValue arguments);
+  PickleValue CallObject(PickleCall call);
+  PickleValue GetAttribute(PickleValue object, std::string_view name);
+
+ private:
+  PickleValue Result(PickleValue callee, PickleValue arguments) {
+    const PickleValue made =
+        m_.arena_.Add(PickleNodeKind::kCall, callee, arguments, {}, 3);
+    if (made.Is(Kind::kNode)) return made;
+    if (!callee.Is(Kind::kGlobal)) {
+      return PickleValue::Unknown(PickleMystery::kResult);
+    }
+    return PickleValue::Of(Kind::kInstance, callee.index());
+  }
+  PickleValue Tuple(const Values& values) {
+    if (values.empty()) return PickleValue::Of(Kind::kEmptyTuple);
+    const PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple);
+    for (const PickleValue value : values) m_.arena_.Append(made, value);
+    return made;
+  }
+  // arguments[first..] as a tuple.
+  PickleValue Rest(const Values& arguments, std::size_t first) {
+    if (first >= arguments.size()) return Tuple({});
+    return Tuple({arguments.begin() + static_cast<std::ptrdiff_t>(first),
+                  arguments.end()});
+  }
+  PickleValue At(const Values& arguments, std::size_t i) const {
+    return i < arguments.size() ? arguments[i] : UnknownItem();
+  }
+  PickleValue Reach(PickleValue callee, PickleValue arguments,
+                    PickleCall::Via via = PickleCall::Via::kCallee) {
+    return m_.Call(via, callee, arguments);
+  }
+  PickleValue ImportPath(std::string_view module, std::string_view name) {
+    return m_.Import(m_.Intern(module, name, {}), true, name);
+  }
+  PickleValue NewText(PickleNodeKind kind, std::string_view text);
+  PickleValue GetAttributePath(PickleValue object, std::string_view path);
+  PickleValue BoundMethod(std::string_view type, PickleValue object,
+                          std::string_view name);
+  PickleValue GetItem(PickleValue object, PickleValue key);
+  PickleValue ImportModule(const PickleGlobal& importer, const Values& a);
+  PickleValue ResolveName(const Values& a);
+  PickleValue Reconstruct(const Values& a);
+  PickleValue AddExtension(const Values& a);
+  std::optional<PickleValue> TextCall(PickleMeaning meaning, const Values& a);
+  std::optional<PickleValue> TextCodec(const std::string& text,
+                                       PickleNodeKind kind,
+                                       const std::optional<std::string>& codec);
+  static std::optional<std::string> Replaced(
+      const std::string& text, const std::optional<std::string>& from,
+      const std::optional<std::string>& to);
+  std::optional<std::string> Joined(const std::string& separator,
+                                    PickleValue list);
+  PickleValue Getters(const Values& names, PickleValue object, bool items);
+  PickleValue CallMethod(const Values& bound, PickleValue object);
+
+  PickleMachine& m_;
+};
+
+PickleValue PickleCaller::NewText(PickleNodeKind kind, std::string_view text) {
+  if (text.size() >= kLeastPicklePayload && MayHoldPickle(text)) {
+    m_.observer_.OnPayload(m_.op_offset_, text.size(), text, true);
+  }
+  return m_.arena_.AddText(kind, text);
+}
+
+PickleValue PickleCaller::BoundMethod(std::string_view type, PickleValue object,
+                                      std::string_view name) {
+  const PickleValue method =
+      ImportPath("builtins", std::string(type) + "." + std::string(name));
+  const std::uint32_t partial = m_.Intern("functools", "partial", {});
+  if (partial == kNoPickleGlobal) return UnknownAttribute();
+  return Result(PickleValue::Of(Kind::kGlobal, partial),
+                Tuple({method, object}));
+}
+
+PickleValue PickleCaller::GetAttribute(PickleValue object,
+                                       std::string_view name) {
+  if (object.Is(Kind::kGlobal)) {
+    const PickleGlobal of = m_.globals_[object.index()];
+    if (of.name.empty()) return ImportPath(of.module, name);
+    return ImportPath(of.module, of.name + "." + std::string(name));
+  }
+  const std::uint32_t made_by = m_.ClassOf(object);
+  if (made_by != kNoPickleGlobal) {
+    const PickleGlobal of = m_.globals_[made_by];
+    return ImportPath(of.module, of.name + "." + std::string(name));
+  }
+  if (object.Is(Kind::kFarText)) return BoundMethod("str", object, name);
+  if (object.Is(Kind::kFarBytes)) return BoundMethod("bytes", object, name);
+  if (object.Is(Kind::kInt)) return BoundMethod("int", object, name);
+  if (object.Is(Kind::kEmptyTuple)) return BoundMethod("tuple", object, name);
+  if (!object.Is(Kind::kNode)) return UnknownAttribute();
+  switch (m_.arena_.node(object).kind) {
+    case PickleNodeKind::kText:
+      return BoundMethod("str", object, name);
+    case PickleNodeKind::kBytes:
+      return BoundMethod("bytes", object, name);
+    case PickleNodeKind::kTuple:
+      return BoundMethod("tuple", object, name);
+    case PickleNodeKind::kList:
+      return BoundMethod("list", object, name);
+    case PickleNodeKind::kDict:
+      return BoundMethod("dict", object, name);
+    case PickleNodeKind::kSet:
+      return BoundMethod("set", object, name);
+    default:
+      return UnknownAttribute();
+  }
+}
+
+PickleValue PickleCaller::GetAttributePath(PickleValue object,
+                                           std::string_view path) {
+  for (std::size_t steps = 0; steps < kMaxArguments; ++steps) {
+    const std::size_t dot = path.find('.');
+    object = GetAttribute(object, path.substr(0, dot));
+    if (dot == std::string_view::npos) return object;
+    path.remove_prefix(dot + 1);
+  }
+  return UnknownAttribute();
+}
+
+PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
+  const auto text = m_.TextOf(key);
+  if (object.Is(Kind::kGlobal)) {
+    if (!text) return UnknownItem();
+    const PickleGlobal of = m_.globals_[object.index()];
+    if (of.Path() == "sys.modules") return ImportPath(*text, "");
+    if (of.name == "__builtins__" || of.name.ends_with(".__builtins__")) {
+      return ImportPath("builtins", *text);
+    }
+    constexpr std::string_view kDict = "__dict__";
+    if (of.name == kDict) return ImportPath(of.module, *text);
+    if (of.name.ends_with(".__dict__")) {
+      return ImportPath(
+          of.module, of.name.substr(0, of.name.size() - kDict.size()) + *text);
+    }
+    return GetAttribute(object, *text);
+  }
+  if (m_.arena_.IsNode(object, PickleNodeKind::kDict)) {
+    if (!text) return UnknownItem();
+    return m_.Lookup(object, *text).value_or(UnknownItem());
+  }
+  const bool sequence = m_.arena_.IsNode(object, PickleNodeKind::kTuple) ||
+                        m_.arena_.IsNode(object, PickleNodeKind::kList);
+  if (!sequence || !key.Is(Kind::kInt)) return UnknownItem();
+  std::int64_t index = key.integer();
+  if (index < 0) index += m_.arena_.node(object).count;
+  if (index < 0) return UnknownItem();
+  return m_.arena_.Item(object, static_cast<std::size_t>(index));
+}
+
+PickleValue PickleCaller::ImportModule(const PickleGlobal& importer,
+                                       const Values& a) {
+  const auto name = m_.TextOf(At(a, 0));
+  if (!name) return m_.Import(kNoPickleGlobal, true, "module of unknown name");
+  // __import__("a.b") gives a; with a fromlist, and import_module, a.b.
+  if (importer.name == "__import__" && a.size() < 4) {
+    return ImportPath(std::string_view(*name).substr(0, name->find('.')), "");
+  }
+  return ImportPath(*name, "");
+}
+
+PickleValue PickleCaller::ResolveName(const Values& a) {
+  const auto name = m_.TextOf(At(a, 0));
+  if (!name) return m_.Import(kNoPickleGlobal, true, "object of unknown name");
+  std::size_t at = name->find(':');
+  if (at == std::string::npos) at = name->rfind('.');
+  if (at == std::string::npos) return ImportPath(*name, "");
+  return ImportPath(std::string_view(*name).substr(0, at),
+                    std::string_view(*name).substr(at + 1));
+}
+
+// copyreg._reconstructor: base.__new__(cls, state), then base.__init__.
+PickleValue PickleCaller::Reconstruct(const Values& a) {
+  const PickleValue base = At(a, 1);
+  const PickleValue none = PickleValue::Of(Kind::kEmptyTuple);
+  const PickleValue made = Reach(At(a, 0), none, PickleCall::Via::kNewObject);
+  const bool plain = base.Is(Kind::kGlobal) &&
+                     m_.globals_[base.index()].Path() == "builtins.object";
+  if (!plain) Reach(base, Rest(a, 2), PickleCall::Via::kNewObject);
+  return made;
+}
+
+PickleValue PickleCaller::AddExtension(const Values& a) {
+  const auto module = m_.TextOf(At(a, 0));
+  const auto name = m_.TextOf(At(a, 1));
+  const PickleValue code = At(a, 2);
+  if (module && name && code.Is(Kind::kInt) && code.integer() > 0 &&
+      code.integer() <= 0x7fffffff && m_.extensions_.size() < kMaxExtensions) {
+    const std::uint32_t id = m_.Intern(*module, *name, {});
+    if (id != kNoPickleGlobal) {
+      m_.extensions_[static_cast<std::uint32_t>(code.integer())] =
+          PickleValue::Of(Kind::kGlobal, id);
+    }
+  }
+  return PickleValue::None();
+}
+
+// Functions of strings whose result can be told; nothing if it cannot.
+std::optional<PickleValue> PickleCaller::TextCall(PickleMeaning meaning,
+                                                  const Values& a) {
+  const PickleValue first = At(a, 0);
+  if (meaning == PickleMeaning::kChr) {
+    if (!first.Is(Kind::kInt) || first.integer() < 0) return std::nullopt;
+    std::string text;
+    AppendUtf8(static_cast<char32_t>(first.integer() & 0x1fffff), &text);
+    return NewText(PickleNodeKind::kText, text);
+  }
+  if (!m_.arena_.IsNode(first, PickleNodeKind::kText) &&
+      !m_.arena_.IsNode(first, PickleNodeKind::kBytes)) {
+    return std::nullopt;
+  }
+  const std::string text(m_.arena_.text(first));
+  const PickleNodeKind kind = m_.arena_.node(first).kind;
+  std::optional<std::string> made;
+  switch (meaning) {
+    case PickleMeaning::kConcat:
+      if (const auto other = m_.TextOf(At(a, 1))) made = text + *other;
+      break;
+    case PickleMeaning::kBase64:
+      made = DecodeBase64(text);
+      return made ? std::optional(NewText(PickleNodeKind::kBytes, *made))
+                  : std::nullopt;
+    case PickleMeaning::kHex:
+      made = DecodeHex(text);
+      return made ? std::optional(NewText(PickleNodeKind::kBytes, *made))
+                  : std::nullopt;
+    case PickleMeaning::kText:
+      return TextCodec(text, kind, m_.TextOf(At(a, 1)));
+    case PickleMeaning::kReplace:
+      made = Replaced(text, m_.TextOf(At(a, 1)), m_.TextOf(At(a, 2)));
+      break;
+    case PickleMeaning::kJoin:
+      made = Joined(text, At(a, 1));
+      break;
+    default:
+      break;
+  }
+  if (!made) return std::nullopt;
+  return NewText(kind, *made);
+}
+
+std::optional<PickleValue> PickleCaller::TextCodec(
+    const std::string& text, PickleNodeKind kind,
+    const std::optional<std::string>& codec) {
+  std::optional<std::string> made = text;
+  if (codec && codec->find("64") != std::string::npos) {
+    made = DecodeBase64(text);
+  } else if (codec && codec->find("hex") != std::string::npos) {
+    made = DecodeHex(text);
+  } else if (codec && codec->find("rot") != std::string::npos) {
+    for (char& c : *made) {
+      const char low = static_cast<char>(c | 0x20);
+      if (low >= 'a' && low <= 'z') {
+        c = static_cast<char>(c + (low <= 'm' ? 13 : -13));
+      }
+    }
+    return NewText(kind, *made);
+  } else if (codec && (codec->find("zip") != std::string::npos ||
+                       codec->find("zlib") != std::string::npos ||
+                       codec->find("bz2") != std::string::npos)) {
+    return std::nullopt;
+  } else if (kind == PickleNodeKind::kText) {
+    // Latin-1 is how Python 3 writes bytes for Python 2.
+    if (auto bytes = DecodeLatin1(text)) made = std::move(bytes);
+  }
+  if (!made) return std::nullopt;
+  return NewText(kind == PickleNodeKind::kText ? PickleNodeKind::kBytes
+                                               : PickleNodeKind::kText,
+                 *made);
+}
+
+std::optional<std::string> PickleCaller::Replaced(
+    const std::string& text, const std::optional<std::string>& from,
+    const std::optional<std::string>& to) {
+  if (!from || !to || from->empty()) return std::nullopt;
+  std::string out;
+  std::size_t at = 0;
+  while (out.size() <= PickleArena::kMaxTextBytes) {
+    const std::size_t found = text.find(*from, at);
+    out.append(text, at, found == std::string::npos ? found : found - at);
+    if (found == std::string::npos) return out;
+    out += *to;
+    at = found + from->size();
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> PickleCaller::Joined(const std::string& separator,
+                                                PickleValue list) {
+  const auto parts = m_.ArgumentsOf(list);
+  if (!parts || !list.Is(Kind::kNode) ||
+      parts->size() != m_.arena_.node(list).count) {
+    return std::nullopt;
+  }
+  std::string out;
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    const auto part = m_.TextOf((*parts)[i]);
+    if (!part || out.size() > PickleArena::kMaxTextBytes) return std::nullopt;
+    if (i != 0) out += separator;
+    out += *part;
+  }
+  return out;
+}
+
+PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
+  const PickleGlobal of = m_.globals_[callee.index()];
+  if (of.meaning == PickleMeaning::kOpaque) return Result(callee, arguments);
+  const auto known = m_.ArgumentsOf(arguments);
+  const Values a = known.value_or(Values());
+  const PickleValue unknown_arguments =
+      PickleValue::Unknown(PickleMystery::kForgotten);
+  switch (of.meaning) {
+    case PickleMeaning::kGetAttr: {
+      const auto name = m_.TextOf(At(a, 1));
+      return name ? GetAttribute(At(a, 0), *name) : UnknownAttribute();
+    }
+    case PickleMeaning::kVars:
+      return GetAttribute(At(a, 0), "__dict__");
+    case PickleMeaning::kGetItem:
+      return GetItem(At(a, 0), At(a, 1));
+    case PickleMeaning::kCallFirst:
+      if (a.size() > 1) Reach(a[0], unknown_arguments);
+      return Result(callee, arguments);
+    case PickleMeaning::kCallWithRest:
+      return Reach(At(a, 0), Rest(a, 1));
+    case PickleMeaning::kReconstructor:
+      return Reconstruct(a);
+    case PickleMeaning::kApply:
+      return Reach(At(a, 0), At(a, 2));
+    case PickleMeaning::kImportModule:
+      return ImportModule(of, a);
+    case PickleMeaning::kResolveName:
+      return ResolveName(a);
+    case PickleMeaning::kAddExtension:
+      return AddExtension(a);
+    case PickleMeaning::kIdentity:
+      return At(a, 0);
+    default:
+      break;
+  }
+  if (const auto text = TextCall(of.meaning, a)) return *text;
+  return Result(callee, arguments);
+}
+
+PickleValue PickleCaller::Getters(const Values& names, PickleValue object,
+                                  bool items) {
+  Values found;
+  for (const PickleValue name : names) {
+    if (items) {
+      found.push_back(GetItem(object, name));
+      continue;
+    }
+    const auto path = m_.TextOf(name);
+    found.push_back(path ? GetAttributePath(object, *path)
+                         : UnknownAttribute());
+  }
+  if (found.size() == 1) return found[0];
+  return found.empty() ? UnknownAttribute() : Tuple(found);
+}
+
+PickleValue PickleCaller::CallMethod(const Values& bound, PickleValue object) {
+  const auto name = m_.TextOf(At(bound, 0));
+  const PickleValue method =
+      name ? GetAttribute(object, *name) : UnknownAttribute();
+  return Reach(method, Rest(bound, 1));
+}
+
+// The callee is itself what a call returned.
+PickleValue PickleCaller::CallObject(PickleCall call) {
+  const PickleNode made = m_.arena_.node(call.callee);
+  const std::uint32_t maker = m_.ClassOf(call.callee);
+  const PickleMeaning meaning = maker == kNoPickleGlobal
+                                    ? PickleMeaning::kOpaque
+                                    : m_.globals_[maker].meaning;
+  const auto bound = m_.ArgumentsOf(made.items[1]);
+  const auto given = m_.ArgumentsOf(call.arguments);
+  const Values a = given.value_or(Values());
+  if (bound) {
+    switch (meaning) {
+      case PickleMeaning::kPartial: {
+        Values all(*bound);
+        if (all.empty()) break;
+        const PickleValue function = all[0];
+        all.erase(all.begin());
+        if (!given) all.push_back(UnknownItem());
+        all.insert(all.end(), a.begin(), a.end());
+        if (all.size() > kMaxArguments) all.resize(kMaxArguments);
+        return Reach(function, Tuple(all), call.via);
+      }
+      case PickleMeaning::kAttrGetter:
+        return Getters(*bound, At(a, 0), false);
+      case PickleMeaning::kItemGetter:
+        return Getters(*bound, At(a, 0), true);
+      case PickleMeaning::kMethodCaller:
+        return CallMethod(*bound, At(a, 0));
+      default:
+        break;
+    }
+  }
+  call.target = maker == kNoPickleGlobal ? PickleCall::Target::kUnknown
+                                         : PickleCall::Target::kResult;
+  call.global = maker;
+  call.mystery = PickleMystery::kResult;
+  m_.observer_.OnCall(m_, call);
+  return Result(call.callee, call.arguments);
+}
+
+PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
+                                PickleValue arguments, PickleValue keywords) {
+  PickleCall call;
+  call.via = via;
+  call.callee = callee;
+  call.arguments = arguments;
+  call.keywords = keywords;
+  call.offset = op_offset_;
+  const PickleValue unknown = PickleValue::Unknown(PickleMystery::kResult);
+  if (call_depth_ >= kMaxCallDepth) {
+    observer_.OnCall(*this, call);
+    return unknown;
+  }
+  ++call_depth_;
+  PickleValue result = unknown;
+  PickleCaller caller(*this);
+  const bool object = arena_.IsNode(callee, PickleNodeKind::kCall);
+  if (callee.Is(PickleKind::kGlobal)) {
+    call.target = PickleCall::Target::kName;
+    call.global = callee.index();
+    observer_.OnCall(*this, call);
+    result = caller.CallName(callee, arguments);
+  } else if (object) {
+    result = caller.CallObject(call);
+  } else if (callee.Is(PickleKind::kInstance)) {
+    call.target = PickleCall::Target::kResult;
+    call.global = callee.index();
+    observer_.OnCall(*this, call);
+  } else if (callee.Is(PickleKind::kUnknown)) {
+    call.mystery = static_cast<PickleMystery>(callee.content());
+    observer_.OnCall(*this, call);
+  } else if (callee.Is(PickleKind::kData)) {
+    call.mystery = PickleMystery::kForgotten;
+    observer_.OnCall(*this, call);
+  } else {
+    Note(PickleProblem::kNotCallable,
+         "calls " + Render(callee, 100) + ", which is not callable");
+  }
+  --call_depth_;
+  return result;
+}
+
+void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
+  if (target.Is(PickleKind::kGlobal)) {
+    const PickleValue items = CollectTail(PickleNodeKind::kList, start);
+    observer_.OnModify(*this, target, items, op_offset_);
+    return;
+  }
+  if (arena_.IsNode(target, PickleNodeKind::kCall)) {
+    // An object of a class of its own: append and extend are looked up on it,
+    // and an earlier BUILD may have put them there.
+    const PickleValue state = arena_.node(target).items[2];
+    for (const std::string_view name : {"extend", "append"}) {
+      const auto planted = Lookup(state, name);
+      if (!planted) continue;
+      const PickleValue items = CollectTail(PickleNodeKind::kTuple, start);
+      Call(PickleCall::Via::kAppend, *planted, items);
+      return;
+    }
+    stack_.resize(start);
+    return;
+  }
+  PutItems(target, start, false);
+}
+
+void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
+  const bool dict = arena_.IsNode(target, PickleNodeKind::kDict);
+  if (target.Is(PickleKind::kGlobal)) {
+    const PickleValue items = CollectTail(PickleNodeKind::kDict, start, true);
+    observer_.OnModify(*this, target, items, op_offset_);
+  } else if (dict) {
+    PutItems(target, start, true);
+  } else {
+    stack_.resize(start);
+  }
+}
+
+void PickleMachine::BuildState(PickleValue object, PickleValue state) {
+  if (object.Is(PickleKind::kGlobal)) {
+    observer_.OnModify(*this, object, state, op_offset_);
+    return;
+  }
+  if (!arena_.IsNode(object, PickleNodeKind::kCall)) return;
+  PickleNode& built = arena_.node(object);
+  const PickleValue earlier = built.items[2];
+  if (const auto planted = Lookup(earlier, "__setstate__")) {
+    const PickleValue arguments =
+        arena_.Add(PickleNodeKind::kTuple, state, {}, {}, 1);
+    Call(PickleCall::Via::kBuild, *planted, arguments);
+    return;
+  }
+  if (earlier.Is(PickleKind::kNone)) {
+    built.items[2] = state;
+    return;
+  }
+  // What was planted stays visible; a later state wins.
+  const PickleValue planted = arena_.Add(PickleNodeKind::kDict);
+  for (const PickleValue source : {earlier, state}) {
+    for (const std::string_view name : {"__setstate__", "append", "extend"}) {
+      if (const auto value = Lookup(source, name)) {
+        arena_.AppendPair(planted, arena_.AddText(PickleNodeKind::kText, name),
+                          *value);
+      }
+    }
+  }
+  arena_.node(object).items[2] = planted;
+}
+
+}  // namespace scanengine

@@ -1,0 +1,246 @@
+#include "worker/parsing/pickle_file.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "worker/parsing/joblib_arrays.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::size_t kHeadBytes = 4096;
+constexpr std::uint32_t kMaxStreams = 100'000;
+// A walk that starts at chance bytes is short; this bounds hostile ones.
+constexpr std::uint64_t kMaxSearchWalks = 200'000;
+
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+bool IsFiller(std::byte b) {
+  return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'} ||
+         b == std::byte{' '} || b == std::byte{'\t'};
+}
+
+/// Scans the streams of one source.
+class StreamScan {
+ public:
+  StreamScan(ScanContext& context, ByteSource& source)
+      : context_(context), source_(source), arrays_(context, source) {
+    options_.on_built = [this](const PickleMachine& machine, PickleValue object,
+                               std::uint64_t next) {
+      return arrays_.PassOver(machine, object, next);
+    };
+  }
+
+  PickleFileEnd Run();
+
+ private:
+  // First bytes from |offset| on.
+  std::span<const std::byte> Head(std::uint64_t offset);
+  bool Begin(std::uint64_t* offset);
+  // Where the next pickle begins, if one follows at once or after filler.
+  std::optional<std::uint64_t> Next(std::uint64_t offset);
+  void Tail(std::uint64_t offset, bool complete);
+
+  ScanContext& context_;
+  ByteSource& source_;
+  JoblibArrays arrays_;
+  PickleOptions options_;
+  std::vector<std::byte> head_;
+};
+
+std::span<const std::byte> StreamScan::Head(std::uint64_t offset) {
+  head_.resize(kHeadBytes);
+  std::size_t have = 0;
+  while (have < head_.size()) {
+    const auto got =
+        source_.ReadAt(offset + have, std::span(head_).subspan(have));
+    if (!got.ok() || got.value() == 0) break;
+    have += got.value();
+  }
+  return std::span(head_).first(have);
+}
+
+bool StreamScan::Begin(std::uint64_t* offset) {
+  *offset = 0;
+  const auto head = Head(0);
+  if (LooksLikePickle(head, PickleDoubt::kLoose)) return true;
+  const auto start = FindPickleStart(head);
+  if (start) {
+    *offset = *start;
+    context_.Report(
+        kPickleLeadingData,
+        {std::to_string(*start) + " bytes come before the first pickle", 0,
+         std::string(
+             TextOf(head).substr(0, std::min<std::size_t>(*start, 64)))});
+    return true;
+  }
+  return false;
+}
+
+std::optional<std::uint64_t> StreamScan::Next(std::uint64_t offset) {
+  const auto head = Head(offset);
+  if (head.empty()) return std::nullopt;
+  if (LooksLikePickle(head, PickleDoubt::kLoose)) return offset;
+  const auto filler =
+      std::find_if_not(head.begin(), head.end(), IsFiller) - head.begin();
+  const auto rest = head.subspan(static_cast<std::size_t>(filler));
+  if (filler == 0 || !LooksLikePickle(rest)) return std::nullopt;
+  return offset + static_cast<std::uint64_t>(filler);
+}
+
+void StreamScan::Tail(std::uint64_t offset, bool complete) {
+  ByteStream stream(source_, offset);
+  const auto window = stream.Window();
+  if (window.empty()) return;
+  const bool filler = std::all_of(window.begin(), window.end(), IsFiller);
+  const auto found = SearchForPickles(context_, source_, offset);
+  // A stream that broke off was reported as such.
+  if (!complete && !found) return;
+  const std::string size =
+      source_.size() == kUnknownSize
+          ? "data"
+          : std::to_string(source_.size() - offset) + " bytes";
+  Sighting sighting{size + " after the last pickle", offset};
+  if (found) {
+    sighting.message += ", with a pickle at offset " + std::to_string(*found);
+  } else if (filler) {
+    sighting.message += ", all blank";
+  }
+  sighting.evidence = std::string(TextOf(window).substr(0, filler ? 0 : 48));
+  const Severity severity = found    ? Severity::kMedium
+                            : filler ? Severity::kInfo
+                                     : Severity::kLow;
+  context_.Report(kPickleTrailingData, severity, std::move(sighting));
+}
+
+PickleFileEnd StreamScan::Run() {
+  PickleFileEnd result;
+  std::uint64_t offset = 0;
+  if (!Begin(&offset)) {
+    // Let the machine say what is wrong at its first opcode.
+    offset = 0;
+  }
+  while (!context_.stopped()) {
+    const PickleEnd end = ScanPickleIn(context_, source_, offset, options_);
+    ++result.streams;
+    const auto next = end.complete && result.streams < kMaxStreams
+                          ? Next(end.offset)
+                          : std::nullopt;
+    if (!next) {
+      Tail(end.offset, end.complete);
+      break;
+    }
+    offset = *next;
+  }
+  result.arrays = arrays_.count();
+  return result;
+}
+
+}  // namespace
+
+PickleFileEnd ScanPickleFile(ScanContext& context, ByteSource& source) {
+  return StreamScan(context, source).Run();
+}
+
+std::optional<std::uint64_t> SearchForPickles(ScanContext& context,
+                                              ByteSource& source,
+                                              std::uint64_t offset,
+                                              std::uint64_t end) {
+  std::optional<std::uint64_t> first;
+  std::uint64_t walks = 0;
+  ByteStream stream(source, offset);
+  PickleOptions options;
+  options.report_everything = false;
+  while (stream.offset() < end && context.Checkpoint(stream.offset())) {
+    stream.Peek(kHeadBytes);
+    const auto window = stream.Window();
+    if (window.empty()) break;
+    const auto text = TextOf(window);
+    std::size_t at = text.find('\x80');
+    if (at == std::string_view::npos) {
+      stream.Consume(window.size());
+      continue;
+    }
+    // The walk needs to see what follows.
+    if (at != 0 && window.size() - at < kHeadBytes) {
+      stream.Consume(at);
+      continue;
+    }
+    const bool header =
+        at + 1 < window.size() && text[at + 1] >= 2 && text[at + 1] <= 5;
+    if (!header) {
+      stream.Consume(at + 1);
+      continue;
+    }
+    if (++walks > kMaxSearchWalks) {
+      context.Report(kPickleLimit,
+                     {"too many bytes that look like the start of a pickle",
+                      stream.offset() + at});
+      context.MarkIncomplete(OutcomeStatus::kLimit, "pickle: searched in part");
+      break;
+    }
+    const auto candidate =
+        window.subspan(at, std::min(kHeadBytes, window.size() - at));
+    if (!LooksLikePickle(candidate)) {
+      stream.Consume(at + 1);
+      continue;
+    }
+    const std::uint64_t start = stream.offset() + at;
+    const PickleEnd found = ScanPickleIn(context, source, start, options);
+    if (!first && found.complete) first = start;
+    stream.Consume(at + 1);
+    if (found.complete && found.offset > stream.offset()) {
+      stream.Skip(found.offset - stream.offset());
+    }
+  }
+  return first;
+}
+
+std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head) {
+  const std::string_view text = TextOf(head);
+  // Blank lines and comment lines first, then any protocol header.
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t before = at;
+    while (at < text.size() && IsFiller(head[at])) ++at;
+    if (at < text.size() && text[at] == '#') {
+      const std::size_t end = text.find('\n', at);
+      at = end == std::string_view::npos ? text.size() : end + 1;
+    }
+    if (at == before) break;
+  }
+  if (at != 0 && at < text.size() && LooksLikePickle(head.subspan(at))) {
+    return at;
+  }
+  // "#" alone, then the pickle on the same line.
+  if (text.starts_with('#') && LooksLikePickle(head.subspan(1))) return 1;
+  for (at = text.find('\x80'); at != std::string_view::npos;
+       at = text.find('\x80', at + 1)) {
+    if (at != 0 && LooksLikePickle(head.subspan(at))) return at;
+  }
+  return std::nullopt;
+}
+
+bool IsJoblibPickle(std::span<const std::byte> head) {
+  const std::string_view text = TextOf(head);
+  return text.find("joblib.numpy_pickle") != std::string_view::npos &&
+         LooksLikePickle(head);
+}
+
+bool IsLegacyTorch(std::span<const std::byte> head) {
+  // LONG1 of ten bytes: 0x1950a86a20f9469cfc6c, then STOP.
+  constexpr std::string_view kMagic = "\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.";
+  const std::string_view text = TextOf(head);
+  if (text.size() < 2 || text[0] != '\x80' || text[1] < 2 || text[1] > 5) {
+    return false;
+  }
+  // Protocol 4 and later put a frame before it.
+  const std::size_t at = text.size() > 2 && text[2] == '\x95' ? 11 : 2;
+  return at < text.size() && text.substr(at).starts_with(kMagic);
+}
+
+}  // namespace scanengine

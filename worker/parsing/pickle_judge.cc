@@ -1,0 +1,308 @@
+#include "worker/parsing/pickle_judge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/parsing/pickle_meanings.h"
+#include "worker/parsing/pickle_names.h"
+#include "worker/parsing/pickle_nested.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::size_t kMaxEvidence = 300;
+constexpr std::uint32_t kMaxReach = 64;  // Values looked at for a call.
+constexpr std::uint32_t kMaxReachDepth = 6;
+constexpr std::uint16_t kMaxReportsPerName = 16;
+constexpr std::uint32_t kMaxUnresolved = 64;
+
+int Badness(ImportVerdict verdict) {
+  switch (verdict) {
+    case ImportVerdict::kVetted:
+      return 0;
+    case ImportVerdict::kKnownLibrary:
+      return 1;
+    case ImportVerdict::kUnvetted:
+      return 2;
+    case ImportVerdict::kDangerous:
+      return 3;
+  }
+  return 3;
+}
+
+// What the name is to Python 3, and to Python 2 if it means something there.
+ImportJudgement JudgeName(const ImportPolicy& policy,
+                          const PickleGlobal& global) {
+  const ImportJudgement plain = policy.Judge(global.module, global.name);
+  const PickleName fixed = FixPythonTwoName(global.module, global.name);
+  if (fixed.module == global.module && fixed.name == global.name) return plain;
+  const ImportJudgement other = policy.Judge(fixed.module, fixed.name);
+  // Old names of vetted ones are in no table.
+  if (plain.verdict == ImportVerdict::kUnvetted) return other;
+  return Badness(other.verdict) > Badness(plain.verdict) ? other : plain;
+}
+
+std::string Why(const ImportJudgement& judgement) {
+  std::string text;
+  if (!judgement.category.empty()) {
+    text += " (" + std::string(judgement.category);
+    if (!judgement.effect.empty()) {
+      text += ": " + std::string(judgement.effect);
+    }
+    text += ")";
+  }
+  return text;
+}
+
+}  // namespace
+
+void PickleJudge::Report(const Rule& rule, Sighting sighting) {
+  Severity severity = rule.severity;
+  if (options_.depth != 0) {
+    // Not run by loading the file, but by whoever unpickles the string.
+    severity = std::min(severity, Severity::kHigh);
+    sighting.message += ", in a pickle inside a string";
+  }
+  if (options_.report_offset != kNoOffset) {
+    sighting.offset = options_.report_offset;
+  }
+  context_.Report(rule, severity, std::move(sighting));
+}
+
+PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,
+                                      std::uint32_t id) {
+  if (id >= known_.size()) known_.resize(std::size_t{id} + 1);
+  Known& known = known_[id];
+  if (!known.judged) {
+    known.judged = true;
+    known.judgement = JudgeName(context_.imports(), machine.global(id));
+  }
+  return known;
+}
+
+void PickleJudge::OnImport(const PickleMachine& machine,
+                           const PickleImport& import) {
+  if (import.global != kNoPickleGlobal) {
+    Known& known = Know(machine, import.global);
+    if (!known.imported) {
+      known.imported = true;
+      known.offset = import.offset;
+    }
+    return;
+  }
+  if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) return;
+  Report(kPickleUnresolvedImport,
+         {"imports " + import.detail, import.offset, import.detail});
+}
+
+std::uint32_t PickleJudge::DangerIn(const PickleMachine& machine,
+                                    PickleValue value, std::uint32_t depth,
+                                    std::uint32_t* budget) {
+  if (depth > kMaxReachDepth || *budget == 0) return kNoPickleGlobal;
+  --*budget;
+  if (value.Is(PickleKind::kGlobal)) {
+    Known& known = Know(machine, value.index());
+    return known.judgement.verdict == ImportVerdict::kDangerous &&
+                   !IsTransparent(machine.global(value.index()).meaning)
+               ? value.index()
+               : kNoPickleGlobal;
+  }
+  if (!value.Is(PickleKind::kNode)) return kNoPickleGlobal;
+  const PickleNode& node = machine.arena().node(value);
+  if (node.kind == PickleNodeKind::kText ||
+      node.kind == PickleNodeKind::kBytes || node.kept == 0) {
+    return kNoPickleGlobal;
+  }
+  for (const PickleValue item : machine.arena().Items(value, *budget)) {
+    const std::uint32_t found = DangerIn(machine, item, depth + 1, budget);
+    if (found != kNoPickleGlobal) return found;
+  }
+  return kNoPickleGlobal;
+}
+
+void PickleJudge::ReportCall(const PickleMachine& machine,
+                             const PickleCall& call, const Rule& rule,
+                             std::string message,
+                             const ImportJudgement& judgement) {
+  Sighting sighting;
+  sighting.message = std::move(message);
+  sighting.offset = call.offset;
+  sighting.evidence = machine.RenderCall(call, kMaxEvidence);
+  sighting.reference = judgement.reference;
+  Report(rule, std::move(sighting));
+}
+
+void PickleJudge::JudgeNamed(const PickleMachine& machine,
+                             const PickleCall& call) {
+  const PickleGlobal& global = machine.global(call.global);
+  Known& known = Know(machine, call.global);
+  known.called = true;
+  if (IsTransparent(global.meaning)) return;
+  const ImportVerdict verdict = known.judgement.verdict;
+  if (verdict == ImportVerdict::kDangerous) {
+    if (++known.reports > kMaxReportsPerName) return;
+    ReportCall(machine, call, kPickleDangerousCall,
+               "calls " + global.written + Why(known.judgement),
+               known.judgement);
+    return;
+  }
+  if (verdict == ImportVerdict::kVetted || known.reported ||
+      !options_.report_everything) {
+    return;
+  }
+  known.reported = true;
+  const bool library = verdict == ImportVerdict::kKnownLibrary;
+  ReportCall(machine, call, library ? kPickleUnknownClass : kPickleUnvettedCall,
+             (library ? "makes an object of " : "calls ") + global.written,
+             known.judgement);
+}
+
+void PickleJudge::JudgeOperands(const PickleMachine& machine,
+                                const PickleCall& call) {
+  std::uint32_t budget = kMaxReach;
+  std::uint32_t found = DangerIn(machine, call.arguments, 0, &budget);
+  if (found == kNoPickleGlobal) {
+    found = DangerIn(machine, call.keywords, 0, &budget);
+  }
+  if (found == kNoPickleGlobal) return;
+  Known& known = Know(machine, found);
+  known.called = true;
+  if (++known.reports > kMaxReportsPerName) return;
+  ReportCall(machine, call, kPickleDangerousCall,
+             "gives " + machine.global(found).written + " to " +
+                 machine.global(call.global).written + Why(known.judgement),
+             known.judgement);
+}
+
+// attrgetter("__globals__") may be called later, by code that holds it.
+void PickleJudge::JudgeAttributeNames(const PickleMachine& machine,
+                                      const PickleCall& call) {
+  const PickleMeaning meaning = machine.global(call.global).meaning;
+  const auto arguments = machine.ArgumentsOf(call.arguments);
+  if (!arguments) return;
+  std::size_t first = 0;
+  std::size_t last = arguments->size();
+  if (meaning == PickleMeaning::kGetAttr) {
+    first = 1;
+    last = 2;
+  } else if (meaning == PickleMeaning::kMethodCaller) {
+    last = 1;
+  } else if (meaning != PickleMeaning::kAttrGetter) {
+    return;
+  }
+  for (std::size_t i = first; i < std::min(last, arguments->size()); ++i) {
+    const auto name = machine.TextOf((*arguments)[i]);
+    if (!name) continue;
+    const ImportJudgement judgement = context_.imports().Judge("object", *name);
+    if (judgement.verdict != ImportVerdict::kDangerous) continue;
+    ReportCall(machine, call, kPickleDangerousImport,
+               "reaches for attribute " + *name + Why(judgement), judgement);
+  }
+}
+
+void PickleJudge::OnCall(const PickleMachine& machine, const PickleCall& call) {
+  switch (call.target) {
+    case PickleCall::Target::kName: {
+      JudgeNamed(machine, call);
+      const PickleMeaning meaning = machine.global(call.global).meaning;
+      if (meaning == PickleMeaning::kGetAttr ||
+          meaning == PickleMeaning::kAttrGetter ||
+          meaning == PickleMeaning::kMethodCaller) {
+        JudgeAttributeNames(machine, call);
+      }
+      if (Know(machine, call.global).judgement.verdict !=
+              ImportVerdict::kDangerous &&
+          meaning != PickleMeaning::kGetAttr) {
+        JudgeOperands(machine, call);
+      }
+      return;
+    }
+    case PickleCall::Target::kResult: {
+      const PickleGlobal& global = machine.global(call.global);
+      const Known& known = Know(machine, call.global);
+      if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) {
+        return;
+      }
+      const bool vetted = known.judgement.verdict == ImportVerdict::kVetted &&
+                          !IsTransparent(global.meaning);
+      ReportCall(machine, call,
+                 vetted ? kPickleUnvettedCall : kPickleUnresolvedCall,
+                 "calls what " + global.written + " returned", {});
+      return;
+    }
+    case PickleCall::Target::kUnknown:
+      if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) {
+        return;
+      }
+      ReportCall(machine, call, kPickleUnresolvedCall,
+                 "calls " + std::string(MysteryText(call.mystery)), {});
+      return;
+  }
+}
+
+void PickleJudge::OnModify(const PickleMachine& machine, PickleValue target,
+                           PickleValue state, std::uint64_t offset) {
+  Known& known = Know(machine, target.index());
+  known.called = true;
+  if (++known.reports > kMaxReportsPerName) return;
+  const std::string path = machine.global(target.index()).Path();
+  Report(kPickleModifies,
+         {"writes into " + path, offset,
+          path + ".update(" + machine.Render(state, kMaxEvidence) + ")",
+          std::string(known.judgement.reference)});
+}
+
+void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,
+                            std::string detail) {
+  if (problem == PickleProblem::kLimit) {
+    Report(kPickleLimit, {detail, offset});
+    context_.MarkIncomplete(OutcomeStatus::kLimit, "pickle: " + detail);
+    return;
+  }
+  // A string that only looks like a pickle may break off anywhere.
+  if (options_.depth != 0 || !options_.report_everything) return;
+  Report(problem == PickleProblem::kOddPlace ? kPickleOddStructure
+                                             : kPickleMalformed,
+         {std::move(detail), offset});
+}
+
+void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
+                            std::string_view head, bool decoded) {
+  PicklePayload payload{source_, offset, size,          head,
+                        decoded, offset, options_.depth};
+  if (options_.report_offset != kNoOffset) {
+    payload.report_offset = options_.report_offset;
+  }
+  ScanNestedPickle(context_, payload);
+}
+
+std::uint64_t PickleJudge::OnBuilt(const PickleMachine& machine,
+                                   PickleValue object, std::uint64_t next) {
+  return options_.on_built ? options_.on_built(machine, object, next) : next;
+}
+
+bool PickleJudge::OnProgress(std::uint64_t offset) {
+  return context_.Checkpoint(
+      options_.report_offset == kNoOffset ? offset : options_.report_offset);
+}
+
+void PickleJudge::Finish(const PickleMachine& machine) {
+  for (std::uint32_t id = 0; id < known_.size(); ++id) {
+    const Known& known = known_[id];
+    const PickleGlobal& global = machine.global(id);
+    if (!known.imported || known.called || IsTransparent(global.meaning)) {
+      continue;
+    }
+    Sighting sighting{"imports " + global.written + Why(known.judgement),
+                      known.offset, global.Path(),
+                      std::string(known.judgement.reference)};
+    if (known.judgement.verdict == ImportVerdict::kDangerous) {
+      Report(kPickleDangerousImport, std::move(sighting));
+    } else if (known.judgement.verdict == ImportVerdict::kUnvetted &&
+               options_.report_everything) {
+      Report(kPickleUnvettedImport, std::move(sighting));
+    }
+  }
+}
+
+}  // namespace scanengine

@@ -1,0 +1,83 @@
+#ifndef SCANENGINE_WORKER_PARSING_PICKLE_JUDGE_H_
+#define SCANENGINE_WORKER_PARSING_PICKLE_JUDGE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ipc/import_policy.h"
+#include "worker/parsing/pickle_machine.h"
+#include "worker/parsing/pickle_scan.h"
+#include "worker/scan_context.h"
+
+namespace scanengine {
+
+/// Turns what a pickle does into findings, by the import policy.
+///
+/// Dangerous or unresolvable and called: critical. Dangerous and only
+/// imported: high. In no table and called: medium; in a known library: low.
+/// Vetted: nothing, unless it is given something dangerous to call. One for
+/// each stream; call Finish() after the run.
+class PickleJudge final : public PickleObserver {
+ public:
+  PickleJudge(ScanContext& context, ByteSource& source,
+              const PickleOptions& options)
+      : context_(context), source_(source), options_(options) {}
+
+  void OnImport(const PickleMachine& machine,
+                const PickleImport& import) override;
+  void OnCall(const PickleMachine& machine, const PickleCall& call) override;
+  void OnModify(const PickleMachine& machine, PickleValue target,
+                PickleValue state, std::uint64_t offset) override;
+  void OnProblem(PickleProblem problem, std::uint64_t offset,
+                 std::string detail) override;
+  void OnPayload(std::uint64_t offset, std::uint64_t size,
+                 std::string_view head, bool decoded) override;
+  void OnPersistent(const PickleMachine& machine, PickleValue id) override {
+    if (options_.on_persistent) options_.on_persistent(machine, id);
+  }
+  void OnResult(const PickleMachine& machine, PickleValue result) override {
+    if (options_.on_result) options_.on_result(machine, result);
+  }
+  std::uint64_t OnBuilt(const PickleMachine& machine, PickleValue object,
+                        std::uint64_t next) override;
+  bool OnProgress(std::uint64_t offset) override;
+
+  /// Reports the imports that were never called.
+  void Finish(const PickleMachine& machine);
+
+ private:
+  struct Known {
+    bool judged = false;
+    bool imported = false;
+    bool called = false;
+    bool reported = false;  // As unvetted; once is enough.
+    std::uint16_t reports = 0;
+    std::uint64_t offset = 0;
+    ImportJudgement judgement;
+  };
+
+  Known& Know(const PickleMachine& machine, std::uint32_t id);
+  /// A dangerous import among |value| and what it holds; kNoPickleGlobal if
+  /// there is none.
+  std::uint32_t DangerIn(const PickleMachine& machine, PickleValue value,
+                         std::uint32_t depth, std::uint32_t* budget);
+  void JudgeNamed(const PickleMachine& machine, const PickleCall& call);
+  void JudgeOperands(const PickleMachine& machine, const PickleCall& call);
+  void JudgeAttributeNames(const PickleMachine& machine,
+                           const PickleCall& call);
+  void ReportCall(const PickleMachine& machine, const PickleCall& call,
+                  const Rule& rule, std::string message,
+                  const ImportJudgement& judgement);
+  void Report(const Rule& rule, Sighting sighting);
+
+  ScanContext& context_;
+  ByteSource& source_;
+  const PickleOptions& options_;
+  std::vector<Known> known_;
+  std::uint32_t unresolved_ = 0;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_WORKER_PARSING_PICKLE_JUDGE_H_

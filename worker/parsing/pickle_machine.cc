@@ -1,0 +1,289 @@
+#include "worker/parsing/pickle_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/parsing/pickle_meanings.h"
+#include "worker/parsing/pickle_names.h"
+#include "worker/parsing/pickle_nested.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
+constexpr std::uint64_t kOpcodesPerProgress = 4096;
+constexpr std::uint32_t kMaxFarReads = 4096;
+
+}  // namespace
+
+PickleMachine::PickleMachine(ByteSource& source, std::uint64_t offset,
+                             PickleObserver& observer)
+    : source_(source),
+      observer_(observer),
+      reader_(source, offset),
+      start_(offset) {
+  stack_.reserve(256);
+}
+
+bool PickleMachine::Fail(PickleProblem problem, std::string detail) {
+  observer_.OnProblem(problem, op_offset_, std::move(detail));
+  return false;
+}
+
+void PickleMachine::Note(PickleProblem problem, std::string detail) {
+  observer_.OnProblem(problem, op_offset_, std::move(detail));
+}
+
+bool PickleMachine::Truncated() {
+  // A source that failed has said so itself.
+  if (!reader_.status().ok()) return false;
+  return Fail(PickleProblem::kTruncated, "ends before its STOP opcode");
+}
+
+bool PickleMachine::Underflow() {
+  return Fail(PickleProblem::kUnderflow, "takes more values than there are");
+}
+
+bool PickleMachine::StackFull() {
+  return Fail(PickleProblem::kLimit, "more than " + std::to_string(kMaxStack) +
+                                         " values on the stack");
+}
+
+void PickleMachine::Collect() {
+  arena_.BeginCollection();
+  for (const PickleValue value : stack_) arena_.Mark(value);
+  for (const auto& [code, value] : extensions_) arena_.Mark(value);
+  memo_.MarkAll(arena_);
+  arena_.Sweep(stack_.size() + memo_.roots());
+}
+
+bool PickleMachine::CheckFrame() {
+  if (reader_.offset() > frame_end_ && !frame_noted_) {
+    frame_noted_ = true;
+    Note(PickleProblem::kFrame, "an opcode crosses the end of its frame");
+  }
+  frame_end_ = kNoFrame;
+  return true;
+}
+
+PickleValue PickleMachine::PopValue() {
+  const PickleValue value = stack_.back();
+  stack_.pop_back();
+  return value;
+}
+
+bool PickleMachine::PopMark(std::size_t* start) {
+  if (marks_.empty()) {
+    return Fail(PickleProblem::kUnderflow, "no MARK on the stack");
+  }
+  *start = marks_.back();
+  marks_.pop_back();
+  fence_ = marks_.empty() ? 0 : marks_.back();
+  return true;
+}
+
+PickleValue PickleMachine::CollectTail(PickleNodeKind kind, std::size_t start,
+                                       bool pairs) {
+  const std::size_t size = stack_.size() - start;
+  if (kind == PickleNodeKind::kTuple && size == 0) {
+    return PickleValue::Of(PickleKind::kEmptyTuple);
+  }
+  const PickleValue made = arena_.Add(kind);
+  PutItems(made, start, pairs);
+  return made;
+}
+
+void PickleMachine::PutItems(PickleValue target, std::size_t start,
+                             bool pairs) {
+  if (target.Is(PickleKind::kNode)) {
+    for (std::size_t i = start; i < stack_.size(); ++i) {
+      if (pairs && i + 1 < stack_.size()) {
+        arena_.AppendPair(target, stack_[i], stack_[i + 1]);
+        ++i;
+      } else if (!pairs) {
+        arena_.Append(target, stack_[i]);
+      }
+    }
+  }
+  stack_.resize(start);
+}
+
+bool PickleMachine::PushText(PickleKind kind, std::uint64_t size) {
+  const std::uint64_t offset = reader_.offset();
+  const bool is_text = kind == PickleKind::kFarText;
+  const auto kept = static_cast<std::size_t>(
+      std::min<std::uint64_t>(size, PickleArena::kMaxTextBytes));
+  const std::string_view head = reader_.Peek(kept);
+  if (head.size() < kept) return Truncated();
+  if (size >= kLeastPicklePayload && MayHoldPickle(head)) {
+    observer_.OnPayload(offset, size, head, false);
+  }
+  PickleValue value = PickleValue::Of(PickleKind::kData);
+  if (kept == size) {
+    value = arena_.AddText(
+        is_text ? PickleNodeKind::kText : PickleNodeKind::kBytes, head);
+  }
+  if (value.Is(PickleKind::kData)) {
+    value = PickleValue::Far(kind, offset, size);
+  }
+  if (!reader_.Skip(size)) return Truncated();
+  return Push(value);
+}
+
+bool PickleMachine::PushDecoded(PickleNodeKind kind, std::string_view text,
+                                std::uint64_t offset) {
+  if (text.size() >= kLeastPicklePayload && MayHoldPickle(text)) {
+    observer_.OnPayload(offset, text.size(), text, true);
+  }
+  return Push(arena_.AddText(kind, text));
+}
+
+bool PickleMachine::Memoize(std::uint64_t index) {
+  if (available() == 0) return Underflow();
+  if (index > 0xffffffffU) {
+    // CPython fails to allocate its memo table long before.
+    return Fail(PickleProblem::kBadOperand, "memo index is out of range");
+  }
+  memo_.Put(static_cast<std::uint32_t>(index), stack_.back());
+  return true;
+}
+
+bool PickleMachine::Recall(std::uint64_t index) {
+  const auto value = index > 0xffffffffU
+                         ? std::nullopt
+                         : memo_.Get(static_cast<std::uint32_t>(index));
+  if (!value) {
+    return Fail(PickleProblem::kMemoMiss,
+                "memo entry " + std::to_string(index) + " was never set");
+  }
+  return Push(*value);
+}
+
+std::uint32_t PickleMachine::Intern(std::string_view module,
+                                    std::string_view name,
+                                    std::string_view written) {
+  if (module.size() > kMaxNameBytes || name.size() > kMaxNameBytes) {
+    return kNoPickleGlobal;
+  }
+  key_.assign(module);
+  key_ += '\n';
+  key_ += name;
+  if (!written.empty()) {
+    key_ += '\n';
+    key_ += written;
+  }
+  const auto at = global_index_.find(key_);
+  if (at != global_index_.end()) return at->second;
+  if (globals_.size() >= kMaxGlobals) {
+    if (!limit_noted_) {
+      limit_noted_ = true;
+      Note(PickleProblem::kLimit,
+           "more than " + std::to_string(kMaxGlobals) + " different imports");
+    }
+    return kNoPickleGlobal;
+  }
+  PickleGlobal made;
+  made.module = module;
+  made.name = name;
+  made.written = written.empty() ? made.Path() : std::string(written);
+  made.meaning = MeaningOf(module, name);
+  const auto id = static_cast<std::uint32_t>(globals_.size());
+  globals_.push_back(std::move(made));
+  global_index_.emplace(key_, id);
+  return id;
+}
+
+PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
+                                  std::string_view name) {
+  PickleImport import;
+  import.global = id;
+  import.offset = op_offset_;
+  import.by_attribute = by_attribute;
+  if (id == kNoPickleGlobal) import.detail = name.substr(0, kMaxNameBytes);
+  observer_.OnImport(*this, import);
+  if (id == kNoPickleGlobal) return PickleValue::Unknown(PickleMystery::kName);
+  return PickleValue::Of(PickleKind::kGlobal, id);
+}
+
+PickleValue PickleMachine::ImportWritten(std::string_view module,
+                                         std::string_view name) {
+  if (protocol_ < 3) {
+    const PickleName fixed = FixPythonTwoName(module, name);
+    if (fixed.module != module || fixed.name != name) {
+      const std::string written = std::string(module) + "." + std::string(name);
+      return Import(Intern(fixed.module, fixed.name, written), false, name);
+    }
+  }
+  return Import(Intern(module, name, {}), false, name);
+}
+
+std::optional<std::string> PickleMachine::TextOf(PickleValue value) const {
+  if (value.Is(PickleKind::kNode)) {
+    const PickleNodeKind kind = arena_.node(value).kind;
+    if (kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes) {
+      return std::nullopt;
+    }
+    return std::string(arena_.text(value));
+  }
+  if (!value.Is(PickleKind::kFarText) && !value.Is(PickleKind::kFarBytes)) {
+    return std::nullopt;
+  }
+  if (++far_reads_ > kMaxFarReads) return std::nullopt;
+  const auto bytes = ReadExactly(source_, value.far_offset(),
+                                 static_cast<std::size_t>(value.far_size()));
+  if (!bytes.ok()) return std::nullopt;
+  return std::string(reinterpret_cast<const char*>(bytes.value().data()),
+                     bytes.value().size());
+}
+
+std::optional<std::vector<PickleValue>> PickleMachine::ArgumentsOf(
+    PickleValue value) const {
+  if (value.Is(PickleKind::kEmptyTuple)) return std::vector<PickleValue>();
+  if (!arena_.IsNode(value, PickleNodeKind::kTuple) &&
+      !arena_.IsNode(value, PickleNodeKind::kList)) {
+    return std::nullopt;
+  }
+  return arena_.Items(value);
+}
+
+std::optional<PickleValue> PickleMachine::Lookup(PickleValue state,
+                                                 std::string_view key) const {
+  if (arena_.IsNode(state, PickleNodeKind::kTuple)) {
+    for (const PickleValue part : arena_.Items(state, 8)) {
+      if (!arena_.IsNode(part, PickleNodeKind::kDict)) continue;
+      if (auto found = Lookup(part, key)) return found;
+    }
+    return std::nullopt;
+  }
+  if (!arena_.IsNode(state, PickleNodeKind::kDict)) return std::nullopt;
+  const auto items = arena_.Items(state);
+  std::optional<PickleValue> last;  // A later entry replaces an earlier one.
+  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+    if (arena_.IsNode(items[i], PickleNodeKind::kText) &&
+        arena_.text(items[i]) == key) {
+      last = items[i + 1];
+    }
+  }
+  return last;
+}
+
+std::uint32_t PickleMachine::ClassOf(PickleValue value) const {
+  if (value.Is(PickleKind::kInstance)) return value.index();
+  if (!arena_.IsNode(value, PickleNodeKind::kCall)) return kNoPickleGlobal;
+  const PickleValue callee = arena_.node(value).items[0];
+  return callee.Is(PickleKind::kGlobal) ? callee.index() : kNoPickleGlobal;
+}
+
+PickleEnd PickleMachine::Run() {
+  while (Step()) {
+    if (reader_.offset() >= frame_end_) [[unlikely]]
+      CheckFrame();
+    if (++opcodes_ % kOpcodesPerProgress == 0) [[unlikely]] {
+      if (!observer_.OnProgress(reader_.offset())) break;
+      if (arena_.WantsCollection()) Collect();
+    }
+  }
+  return {reader_.offset(), complete_};
+}
+
+}  // namespace scanengine

@@ -1,0 +1,361 @@
+#ifndef SCANENGINE_WORKER_PARSING_PICKLE_MACHINE_H_
+#define SCANENGINE_WORKER_PARSING_PICKLE_MACHINE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "worker/byte_source.h"
+#include "worker/parsing/pickle_memo.h"
+#include "worker/parsing/pickle_opcodes.h"
+#include "worker/parsing/pickle_reader.h"
+#include "worker/parsing/pickle_value.h"
+
+namespace scanengine {
+
+class PickleMachine;
+
+/// Where one pickle stream ended.
+struct PickleEnd {
+  std::uint64_t offset = 0;  ///< First byte not taken.
+  bool complete = false;     ///< STOP was reached without an error.
+
+  bool operator==(const PickleEnd&) const = default;
+};
+
+/// What calling a name means to the machine: names that make, find or call
+/// other names. All else returns an object that the machine knows only by the
+/// call that made it.
+enum class PickleMeaning : std::uint8_t {
+  kOpaque,
+  kGetAttr,        ///< getattr(object, name[, default])
+  kAttrGetter,     ///< attrgetter(path, ...)(object)
+  kItemGetter,     ///< itemgetter(key, ...)(object)
+  kMethodCaller,   ///< methodcaller(name, *args)(object)
+  kPartial,        ///< partial(f, *args)(*more); types.MethodType(f, object)
+  kGetItem,        ///< getitem(object, key), dict.get(object, key)
+  kCallFirst,      ///< map(f, ...), reduce(f, ...): f is called
+  kCallWithRest,   ///< operator.call(f, *args), copyreg.__newobj__(cls, *args)
+  kReconstructor,  ///< copyreg._reconstructor(cls, base, state)
+  kApply,          ///< _rebuild_from_type_v2(f, type, args, state)
+  kImportModule,   ///< import_module(name), __import__(name)
+  kResolveName,    ///< pkgutil.resolve_name("os:system"), pydoc.locate
+  kAddExtension,   ///< copyreg.add_extension(module, name, code)
+  kConcat,         ///< operator.add and the like, on strings
+  kJoin,           ///< str.join
+  kChr,
+  kText,      ///< str(text), bytes.decode, codecs.decode/encode: same text
+  kBase64,    ///< base64.b64decode and the like
+  kHex,       ///< bytes.fromhex, binascii.unhexlify
+  kReplace,   ///< str.replace
+  kIdentity,  ///< Returns its first argument as it is.
+  kVars,      ///< vars(object)
+};
+
+/// An imported name, or an attribute path that starts at one.
+struct PickleGlobal {
+  std::string module;
+  std::string name;     ///< May be dotted; empty: the module itself.
+  std::string written;  ///< "module.name" as the file has it.
+  PickleMeaning meaning = PickleMeaning::kOpaque;
+
+  std::string Path() const {
+    return name.empty() ? module : module + "." + name;
+  }
+};
+
+inline constexpr std::uint32_t kNoPickleGlobal = ~std::uint32_t{0};
+
+/// The unpickler looks a name up: code of its module runs.
+struct PickleImport {
+  /// Index of the name, kNoPickleGlobal if the machine cannot tell it.
+  std::uint32_t global = kNoPickleGlobal;
+  std::uint64_t offset = 0;  ///< Of the opcode.
+  /// True if reached by getattr or the like and not by an opcode.
+  bool by_attribute = false;
+  std::string detail = {};  ///< What is known of a name that cannot be told.
+};
+
+/// The unpickler calls something.
+struct PickleCall {
+  enum class Via : std::uint8_t {
+    kReduce,
+    kObject,     ///< INST, OBJ
+    kNewObject,  ///< NEWOBJ, NEWOBJ_EX: cls.__new__
+    kBuild,      ///< BUILD: a planted __setstate__
+    kAppend,     ///< APPEND(S): a planted append or extend
+    kCallee,     ///< Called by what was called (map, partial, ...).
+  };
+  enum class Target : std::uint8_t {
+    kName,     ///< |global| is called.
+    kResult,   ///< An object that a call of |global| made is called.
+    kUnknown,  ///< |mystery| says why nobody can tell.
+  };
+  Via via = Via::kReduce;
+  Target target = Target::kUnknown;
+  std::uint32_t global = kNoPickleGlobal;
+  PickleMystery mystery = PickleMystery::kResult;
+  PickleValue callee;
+  PickleValue arguments;
+  PickleValue keywords;      ///< NEWOBJ_EX; None if there are none.
+  std::uint64_t offset = 0;  ///< Of the opcode.
+};
+
+/// What is wrong with a stream.
+enum class PickleProblem : std::uint8_t {
+  kTruncated,  ///< Ends before STOP.
+  kBadOpcode,
+  kBadOperand,  ///< INT that is no number, negative size, ...
+  kUnderflow,   ///< Stack or mark is missing.
+  kMemoMiss,
+  kBadProtocol,
+  kNotCallable,  ///< Calls a number and the like: raises at run time.
+  kFrame,        ///< Frames do not match the opcodes. The scan goes on.
+  kOddPlace,     ///< PROTO in the middle. The scan goes on.
+  kLimit,        ///< A budget of the machine ended the analysis.
+};
+
+/// Is told what a pickle does, in the order in which an unpickler would do it.
+/// What came before a problem has happened when the unpickler raises.
+class PickleObserver {
+ public:
+  virtual ~PickleObserver() = default;
+
+  virtual void OnImport(const PickleMachine& machine,
+                        const PickleImport& import) = 0;
+  virtual void OnCall(const PickleMachine& machine, const PickleCall& call) = 0;
+  /// |state| is written into an import itself (a module, a class) instead of
+  /// an object, or into sys.modules and the like.
+  virtual void OnModify(const PickleMachine& machine, PickleValue target,
+                        PickleValue state, std::uint64_t offset) = 0;
+  virtual void OnProblem(PickleProblem problem, std::uint64_t offset,
+                         std::string detail) = 0;
+
+  /// A string of |size| bytes at |offset|; |head| are its first bytes. If
+  /// |decoded|, |head| is the whole after escapes were decoded.
+  virtual void OnPayload(std::uint64_t offset, std::uint64_t size,
+                         std::string_view head, bool decoded) = 0;
+  /// PERSID or BINPERSID asks the loader for the object that |id| names.
+  virtual void OnPersistent(const PickleMachine& machine, PickleValue id) {
+    (void)machine;
+    (void)id;
+  }
+  /// STOP returns |result|.
+  virtual void OnResult(const PickleMachine& machine, PickleValue result) {
+    (void)machine;
+    (void)result;
+  }
+  /// BUILD is done; |next| is the offset after it. Returns where the stream
+  /// goes on (>= next): bytes that belong to the object and are no opcodes are
+  /// passed over.
+  virtual std::uint64_t OnBuilt(const PickleMachine& machine,
+                                PickleValue object, std::uint64_t next) {
+    (void)machine;
+    (void)object;
+    return next;
+  }
+  /// Called every few thousand opcodes. False ends the run.
+  virtual bool OnProgress(std::uint64_t offset) = 0;
+};
+
+/// Executes one pickle stream on abstract values: every opcode of protocols 0
+/// to 5 as CPython's C unpickler does, without importing or calling anything.
+///
+/// Specification: CPython 3.11 Modules/_pickle.c and Lib/pickletools.py.
+/// Linear in the stream; memory stays under about 64 MB whatever is in it.
+/// Payloads are not loaded: of a string up to PickleArena::kMaxTextBytes are
+/// kept. Not thread-safe; use once.
+class PickleMachine {
+ public:
+  static constexpr std::size_t kMaxStack = 2'000'000;  // 16 MB
+  static constexpr std::size_t kMaxMarks = 1'000'000;  // 4 MB
+  static constexpr std::size_t kMaxGlobals = 50'000;
+  static constexpr std::size_t kMaxNameBytes = 1024;
+
+  /// Runs the stream that starts at |offset|. |source| and |observer| must
+  /// outlive the machine.
+  PickleMachine(ByteSource& source, std::uint64_t offset,
+                PickleObserver& observer);
+
+  PickleEnd Run();
+
+  // For observers, during a callback.
+  const PickleGlobal& global(std::uint32_t id) const { return globals_[id]; }
+  std::size_t global_count() const { return globals_.size(); }
+  const PickleArena& arena() const { return arena_; }
+  /// The value as Python-like text of at most about |max_bytes| bytes.
+  std::string Render(PickleValue value, std::size_t max_bytes) const;
+  std::string RenderCall(const PickleCall& call, std::size_t max_bytes) const;
+  /// Text of a str or bytes that is known here; nothing for all else.
+  std::optional<std::string> TextOf(PickleValue value) const;
+  /// Items of a tuple or list; nothing if they are not known.
+  std::optional<std::vector<PickleValue>> ArgumentsOf(PickleValue value) const;
+  /// Value of |key| in the dict |state| (or in a tuple of dicts, as slots
+  /// have); nothing if it is not there.
+  std::optional<PickleValue> Lookup(PickleValue state,
+                                    std::string_view key) const;
+  /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
+  std::uint32_t ClassOf(PickleValue value) const;
+  std::uint8_t protocol() const { return protocol_; }
+
+ private:
+  friend class PickleCaller;
+  using Handler = bool (PickleMachine::*)();
+  struct Handlers;
+
+  // pickle_machine.cc: the loop, stack, memo.
+  bool Step();
+  bool Fail(PickleProblem problem, std::string detail);
+  void Note(PickleProblem problem, std::string detail);
+  bool Truncated();
+  bool Underflow();
+  void Collect();
+  bool CheckFrame();
+  bool Push(PickleValue value) {
+    if (stack_.size() >= kMaxStack) [[unlikely]]
+      return StackFull();
+    stack_.push_back(value);
+    return true;
+  }
+  bool StackFull();
+  std::size_t available() const { return stack_.size() - fence_; }
+  PickleValue PopValue();
+  bool PopMark(std::size_t* start);
+  PickleValue CollectTail(PickleNodeKind kind, std::size_t start,
+                          bool pairs = false);
+  template <std::size_t kBytes>
+  bool TakeInteger(std::uint64_t* value);
+  bool Memoize(std::uint64_t index);
+  bool Recall(std::uint64_t index);
+  bool LineIndex(std::uint64_t* index);
+  bool PushText(PickleKind kind, std::uint64_t size);
+  bool PushDecoded(PickleNodeKind kind, std::string_view text,
+                   std::uint64_t offset);
+  std::uint32_t Intern(std::string_view module, std::string_view name,
+                       std::string_view written);
+  PickleValue Import(std::uint32_t id, bool by_attribute,
+                     std::string_view name);
+  PickleValue ImportWritten(std::string_view module, std::string_view name);
+  void PutItems(PickleValue target, std::size_t start, bool pairs);
+  void AppendTo(PickleValue target, std::size_t start);
+  void SetItemsOf(PickleValue target, std::size_t start);
+  void BuildState(PickleValue object, PickleValue state);
+
+  // One a handler, in pickle_handlers.cc.
+  bool DoMark();
+  bool DoStop();
+  bool DoPop();
+  bool DoPopMark();
+  bool DoDup();
+  bool DoFloat();
+  bool DoInt();
+  bool DoBinInt();
+  bool DoBinInt1();
+  bool DoLong();
+  bool DoBinInt2();
+  bool DoNone();
+  bool DoPersId();
+  bool DoBinPersId();
+  bool DoReduce();
+  bool DoString();
+  bool DoBinString();
+  bool DoShortBinString();
+  bool DoUnicode();
+  bool DoBinUnicode();
+  bool DoAppend();
+  bool DoBuild();
+  bool DoGlobal();
+  bool DoDict();
+  bool DoEmptyDict();
+  bool DoAppends();
+  bool DoGet();
+  bool DoBinGet();
+  bool DoInst();
+  bool DoLongBinGet();
+  bool DoList();
+  bool DoEmptyList();
+  bool DoObj();
+  bool DoPut();
+  bool DoBinPut();
+  bool DoLongBinPut();
+  bool DoSetItem();
+  bool DoTuple();
+  bool DoEmptyTuple();
+  bool DoSetItems();
+  bool DoBinFloat();
+  bool DoBinBytes();
+  bool DoShortBinBytes();
+  bool DoProto();
+  bool DoNewObj();
+  bool DoExt1();
+  bool DoExt2();
+  bool DoExt4();
+  bool DoTuple1();
+  bool DoTuple2();
+  bool DoTuple3();
+  bool DoNewTrue();
+  bool DoNewFalse();
+  bool DoLong1();
+  bool DoLong4();
+  bool DoShortBinUnicode();
+  bool DoBinUnicode8();
+  bool DoBinBytes8();
+  bool DoEmptySet();
+  bool DoAddItems();
+  bool DoFrozenSet();
+  bool DoNewObjEx();
+  bool DoStackGlobal();
+  bool DoMemoize();
+  bool DoFrame();
+  bool DoByteArray8();
+  bool DoNextBuffer();
+  bool DoReadOnlyBuffer();
+  bool DoBadOpcode();
+
+  bool ShortTuple(std::size_t size);
+  bool Extension(std::uint32_t code);
+  bool LongBytes(std::uint64_t size);
+
+  // pickle_calls.cc.
+  PickleValue Call(PickleCall::Via via, PickleValue callee,
+                   PickleValue arguments, PickleValue keywords = {});
+
+  ByteSource& source_;
+  PickleObserver& observer_;
+  PickleReader reader_;
+  PickleArena arena_;
+  PickleMemo memo_;
+  std::vector<PickleValue> stack_;
+  std::vector<std::uint32_t> marks_;
+  std::size_t fence_ = 0;  // Stack size at the top mark.
+  std::uint64_t start_;
+  std::uint64_t op_offset_ = 0;
+  std::uint64_t frame_end_ = ~std::uint64_t{0};
+  std::uint64_t opcodes_ = 0;
+  std::uint8_t protocol_ = 0;
+  std::uint32_t call_depth_ = 0;
+  mutable std::uint32_t far_reads_ = 0;
+  bool complete_ = false;
+  bool frame_noted_ = false;
+  bool limit_noted_ = false;
+
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  std::vector<PickleGlobal> globals_;
+  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
+      global_index_;
+  std::map<std::uint32_t, PickleValue> extensions_;
+  std::string key_;  // Scratch.
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_WORKER_PARSING_PICKLE_MACHINE_H_

@@ -1,0 +1,59 @@
+#include "worker/parsing/pickle_memo.h"
+
+#include <algorithm>
+
+namespace scanengine {
+
+void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
+  // A page is opened only right after the last one, so that memory follows
+  // the number of entries and not the indices.
+  if (index >> kPageBits == pages_.size() && index <= size_ + kPage &&
+      pages_.size() * kPage < kMaxDense) {
+    pages_.push_back(std::make_unique<Page>());
+    pages_.back()->fill(kEmpty);
+    // Entries that came early may wait in the map.
+    for (auto at = sparse_.begin(); at != sparse_.end();) {
+      if (at->first >> kPageBits == pages_.size() - 1) {
+        At(at->first) = at->second;
+        at = sparse_.erase(at);
+      } else {
+        ++at;
+      }
+    }
+    Put(index, value);
+    return;
+  }
+  const auto at = sparse_.find(index);
+  if (at != sparse_.end()) {
+    at->second = value;
+    return;
+  }
+  ++size_;
+  if (sparse_.size() < kMaxSparse) {
+    sparse_.emplace(index, value);
+  } else {
+    forgotten_below_ = std::max(forgotten_below_, std::uint64_t{index} + 1);
+  }
+}
+
+std::optional<PickleValue> PickleMemo::GetSlow(std::uint32_t index) const {
+  const auto at = sparse_.find(index);
+  if (at != sparse_.end()) return at->second;
+  if (index < forgotten_below_) {
+    return PickleValue::Unknown(PickleMystery::kForgotten);
+  }
+  return std::nullopt;
+}
+
+std::size_t PickleMemo::roots() const {
+  return pages_.size() * kPage + sparse_.size();
+}
+
+void PickleMemo::MarkAll(PickleArena& arena) const {
+  for (const auto& page : pages_) {
+    for (const PickleValue value : *page) arena.Mark(value);
+  }
+  for (const auto& [index, value] : sparse_) arena.Mark(value);
+}
+
+}  // namespace scanengine

@@ -1,0 +1,78 @@
+#ifndef SCANENGINE_WORKER_PARSING_PICKLE_MEMO_H_
+#define SCANENGINE_WORKER_PARSING_PICKLE_MEMO_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "worker/parsing/pickle_value.h"
+
+namespace scanengine {
+
+/// The memo of a pickle: values by index, in bounded memory.
+///
+/// Picklers number from 0 upwards; those entries sit in pages. Far-off indices
+/// go to a map. Once either is full, new entries are forgotten: Get() then
+/// answers "unknown", which counts as unresolved when it is called.
+class PickleMemo {
+ public:
+  static constexpr std::size_t kMaxDense = 2'500'000;  // 20 MB
+  static constexpr std::size_t kMaxSparse = 100'000;   // about 5 MB
+
+  void Put(std::uint32_t index, PickleValue value) {
+    if (index >> kPageBits < pages_.size()) [[likely]] {
+      PickleValue& slot = At(index);
+      if (slot == kEmpty) ++size_;
+      slot = value;
+      return;
+    }
+    PutSlow(index, value);
+  }
+
+  /// Nothing if the index was never set.
+  std::optional<PickleValue> Get(std::uint32_t index) const {
+    if (index >> kPageBits < pages_.size()) [[likely]] {
+      const PickleValue value = At(index);
+      if (value == kEmpty) return std::nullopt;
+      return value;
+    }
+    return GetSlow(index);
+  }
+
+  /// Entries, as CPython counts them for MEMOIZE.
+  std::uint64_t size() const { return size_; }
+  /// Entries that a collection has to mark.
+  std::size_t roots() const;
+  void MarkAll(PickleArena& arena) const;
+
+ private:
+  static constexpr std::uint32_t kPageBits = 12;
+  static constexpr std::size_t kPage = std::size_t{1} << kPageBits;
+  // A value that no opcode makes.
+  static constexpr PickleValue kEmpty =
+      PickleValue::Of(PickleKind::kUnknown, 0xff);
+  using Page = std::array<PickleValue, kPage>;
+
+  PickleValue& At(std::uint32_t index) {
+    return (*pages_[index >> kPageBits])[index & (kPage - 1)];
+  }
+  const PickleValue& At(std::uint32_t index) const {
+    return (*pages_[index >> kPageBits])[index & (kPage - 1)];
+  }
+  void PutSlow(std::uint32_t index, PickleValue value);
+  std::optional<PickleValue> GetSlow(std::uint32_t index) const;
+
+  std::vector<std::unique_ptr<Page>> pages_;
+  std::unordered_map<std::uint32_t, PickleValue> sparse_;
+  std::uint64_t size_ = 0;
+  // Indices below this may have been set and forgotten.
+  std::uint64_t forgotten_below_ = 0;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_WORKER_PARSING_PICKLE_MEMO_H_

@@ -1,0 +1,208 @@
+// LooksLikePickle: a walk over the first opcodes that keeps only the depth of
+// the stack.
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "worker/parsing/pickle_opcodes.h"
+#include "worker/parsing/pickle_scan.h"
+#include "worker/parsing/pickle_text.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::size_t kMaxOpcodes = 512;
+constexpr std::size_t kEnoughOpcodes = 48;
+
+bool IsNameByte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+         (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '<' ||
+         c == '>' || (static_cast<unsigned char>(c) & 0x80U) != 0;
+}
+
+bool IsDottedName(std::string_view text) {
+  return !text.empty() && text.size() <= 256 &&
+         std::all_of(text.begin(), text.end(), IsNameByte) &&
+         !(text[0] >= '0' && text[0] <= '9');
+}
+
+/// Walks opcodes; each Step() is one.
+class Walk {
+ public:
+  explicit Walk(std::string_view head) : rest_(head) {}
+
+  enum class End { kGoesOn, kStop, kHeadEnds, kBad };
+
+  End Step();
+  std::size_t opcodes() const { return opcodes_; }
+  bool named() const { return named_; }
+  /// Opcodes that text does not use by chance.
+  std::size_t binary() const { return binary_; }
+
+ private:
+  End Operand(PickleOp op, const PickleOpInfo& info);
+  End Line(PickleOp op);
+  bool TakeLine(std::string_view* line);
+  bool Effect(PickleOp op, const PickleOpInfo& info);
+
+  std::string_view rest_;
+  std::vector<std::size_t> marks_;
+  std::size_t depth_ = 0;
+  std::size_t opcodes_ = 0;
+  std::size_t binary_ = 0;
+  bool named_ = false;
+};
+
+bool Walk::TakeLine(std::string_view* line) {
+  const std::size_t end = rest_.find('\n');
+  if (end == std::string_view::npos) return false;
+  *line = rest_.substr(0, end);
+  rest_.remove_prefix(end + 1);
+  return true;
+}
+
+Walk::End Walk::Line(PickleOp op) {
+  std::string_view line;
+  const std::string_view before = rest_;
+  if (!TakeLine(&line)) {
+    // Cut by the end of the head, if it is long enough to tell.
+    return before.size() > 256 && op != PickleOp::kUnicode &&
+                   op != PickleOp::kString
+               ? End::kBad
+               : End::kHeadEnds;
+  }
+  switch (op) {
+    case PickleOp::kInt:
+    case PickleOp::kGet:
+    case PickleOp::kPut:
+      return ParsePickleInt(line) ? End::kGoesOn : End::kBad;
+    case PickleOp::kLong:
+      if (!line.empty() && line.back() == 'L') line.remove_suffix(1);
+      return ParsePickleInt(line) ? End::kGoesOn : End::kBad;
+    case PickleOp::kFloat:
+      return IsPickleFloat(line) ? End::kGoesOn : End::kBad;
+    case PickleOp::kString:
+      return DecodePickleString(line) ? End::kGoesOn : End::kBad;
+    default:
+      return End::kGoesOn;
+  }
+}
+
+Walk::End Walk::Operand(PickleOp op, const PickleOpInfo& info) {
+  switch (info.operand) {
+    case PickleOperand::kInvalid:
+      return End::kBad;
+    case PickleOperand::kNothing:
+      return End::kGoesOn;
+    case PickleOperand::kFixed:
+      if (rest_.size() < info.size) return End::kHeadEnds;
+      if (op == PickleOp::kProto &&
+          (opcodes_ != 0 || static_cast<unsigned char>(rest_[0]) > 5)) {
+        return End::kBad;
+      }
+      rest_.remove_prefix(info.size);
+      return End::kGoesOn;
+    case PickleOperand::kCounted: {
+      if (rest_.size() < info.size) return End::kHeadEnds;
+      std::uint64_t size = 0;
+      for (std::size_t i = 0; i < info.size; ++i) {
+        size |= std::uint64_t{static_cast<unsigned char>(rest_[i])} << (8 * i);
+      }
+      if (size >> 48 != 0) return End::kBad;
+      rest_.remove_prefix(info.size);
+      if (size > rest_.size()) {
+        rest_ = {};
+        return End::kHeadEnds;
+      }
+      rest_.remove_prefix(static_cast<std::size_t>(size));
+      return End::kGoesOn;
+    }
+    case PickleOperand::kLine:
+      return Line(op);
+    case PickleOperand::kTwoLines: {
+      std::string_view module;
+      std::string_view name;
+      if (!TakeLine(&module) || !TakeLine(&name)) {
+        return rest_.size() < 512 ? End::kHeadEnds : End::kBad;
+      }
+      if (!IsDottedName(module) || !IsDottedName(name)) return End::kBad;
+      named_ = true;
+      return End::kGoesOn;
+    }
+  }
+  return End::kBad;
+}
+
+bool Walk::Effect(PickleOp op, const PickleOpInfo& info) {
+  if (op == PickleOp::kMark) {
+    marks_.push_back(depth_);
+    return true;
+  }
+  if (op == PickleOp::kPop && !marks_.empty() && marks_.back() == depth_) {
+    marks_.pop_back();
+    return true;
+  }
+  if (info.pops < 0) {
+    if (marks_.empty()) return false;
+    depth_ = marks_.back();
+    marks_.pop_back();
+  } else {
+    const std::size_t fence = marks_.empty() ? 0 : marks_.back();
+    if (depth_ - fence < static_cast<std::size_t>(info.pops)) return false;
+    depth_ -= static_cast<std::size_t>(info.pops);
+  }
+  depth_ += static_cast<std::size_t>(info.pushes);
+  return true;
+}
+
+Walk::End Walk::Step() {
+  if (rest_.empty()) return End::kHeadEnds;
+  const auto code = static_cast<std::uint8_t>(rest_[0]);
+  const PickleOpInfo& info = InfoOf(code);
+  const auto op = static_cast<PickleOp>(code);
+  rest_.remove_prefix(1);
+  const End operand = Operand(op, info);
+  if (operand == End::kBad) return operand;
+  if (!Effect(op, info)) return End::kBad;
+  ++opcodes_;
+  if (code >= 0x80) ++binary_;
+  if (op == PickleOp::kStackGlobal || op == PickleOp::kNewObj) named_ = true;
+  if (operand == End::kHeadEnds) return operand;
+  return op == PickleOp::kStop ? End::kStop : End::kGoesOn;
+}
+
+}  // namespace
+
+bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
+  const std::string_view text(reinterpret_cast<const char*>(head.data()),
+                              head.size());
+  if (text.size() < 2) return false;
+  const bool header = text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
+  Walk walk(text);
+  Walk::End end = Walk::End::kGoesOn;
+  while (end == Walk::End::kGoesOn && walk.opcodes() < kMaxOpcodes) {
+    end = walk.Step();
+  }
+  const bool loose = doubt == PickleDoubt::kLoose;
+  if (header) {
+    // Broken ones are pickles too; chance bytes do not get that far.
+    if (end == Walk::End::kBad) return loose || walk.opcodes() >= 4;
+    return loose || walk.opcodes() >= 2;
+  }
+  switch (end) {
+    case Walk::End::kStop:
+      return loose || walk.named() || walk.opcodes() >= 4;
+    case Walk::End::kHeadEnds:
+      // Text that is all one line can look like an operand that goes on.
+      return walk.opcodes() >= (walk.named() ? 3 : loose ? 4 : 8);
+    case Walk::End::kBad:
+      // After a name and its call the payload has run.
+      return walk.named() && walk.opcodes() >= (loose ? 2 : 4);
+    case Walk::End::kGoesOn:
+      return walk.opcodes() >= kEnoughOpcodes;
+  }
+  return false;
+}
+
+}  // namespace scanengine

@@ -1,0 +1,73 @@
+#ifndef SCANENGINE_WORKER_PARSING_PICKLE_READER_H_
+#define SCANENGINE_WORKER_PARSING_PICKLE_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "worker/byte_source.h"
+
+namespace scanengine {
+
+/// Reads opcodes and their operands from a stream with as little work per byte
+/// as can be: pointers into the stream's window, refilled when it runs short.
+class PickleReader {
+ public:
+  /// Bytes of a line that are kept; what is longer is passed over.
+  static constexpr std::size_t kMaxLine = 1 << 20;
+
+  PickleReader(ByteSource& source, std::uint64_t offset)
+      : stream_(source, offset), window_offset_(offset) {}
+
+  /// Offset of the next byte in the source.
+  std::uint64_t offset() const {
+    return window_offset_ + static_cast<std::uint64_t>(at_ - begin_);
+  }
+  /// True if |size| bytes can be taken without a refill.
+  bool Has(std::size_t size) const {
+    return static_cast<std::size_t>(end_ - at_) >= size;
+  }
+  /// The next |size| bytes, taken; null if there are fewer. |size| is small.
+  const std::uint8_t* Take(std::size_t size) {
+    if (!Has(size) && !Refill(size)) return nullptr;
+    const std::uint8_t* taken = at_;
+    at_ += size;
+    return taken;
+  }
+  /// Up to |size| of the next bytes, not taken; |size| <= 64 KiB.
+  std::string_view Peek(std::size_t size) {
+    if (!Has(size)) Refill(size);
+    const auto have = static_cast<std::size_t>(end_ - at_);
+    return {reinterpret_cast<const char*>(at_), std::min(have, size)};
+  }
+  /// Passes over |size| bytes; false if there are fewer.
+  bool Skip(std::uint64_t size);
+
+  /// Takes text up to a newline, which is taken too and not part of |line|.
+  /// False if the source ends first. |line| is valid until the next call; of a
+  /// line longer than kMaxLine only the first part is in it.
+  bool TakeLine(std::string_view* line);
+
+  /// True once a newline reached the limit in the last TakeLine().
+  bool line_cut() const { return line_cut_; }
+
+  /// Why the source could not be read to its end, or OK.
+  const Status& status() const { return stream_.status(); }
+
+ private:
+  bool Refill(std::size_t size);
+  bool TakeLongLine(std::string_view* line);
+
+  ByteStream stream_;
+  std::uint64_t window_offset_;  // Of begin_.
+  const std::uint8_t* begin_ = nullptr;
+  const std::uint8_t* at_ = nullptr;
+  const std::uint8_t* end_ = nullptr;
+  std::string line_;
+  bool line_cut_ = false;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_WORKER_PARSING_PICKLE_READER_H_

@@ -1,0 +1,246 @@
+#include "worker/parsing/pickle_value.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace scanengine {
+namespace {
+
+// A sweep pays for itself once so many nodes were asked for.
+constexpr std::uint32_t kLeastPatience = 100'000;
+constexpr std::uint32_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
+
+bool HasItems(PickleNodeKind kind) {
+  return kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes &&
+         kind != PickleNodeKind::kFree;
+}
+
+}  // namespace
+
+std::string_view MysteryText(PickleMystery mystery) {
+  switch (mystery) {
+    case PickleMystery::kExtension:
+      return "an entry of the extension registry";
+    case PickleMystery::kPersistent:
+      return "a persistent object";
+    case PickleMystery::kBuffer:
+      return "an out-of-band buffer";
+    case PickleMystery::kForgotten:
+      return "a value from far back";
+    case PickleMystery::kName:
+      return "an import under a name that is not known";
+    case PickleMystery::kAttribute:
+      return "an attribute that is not known";
+    case PickleMystery::kItem:
+      return "an item that is not known";
+    case PickleMystery::kResult:
+      return "the result of a call";
+  }
+  return "something unknown";
+}
+
+PickleArena::PickleArena() : patience_(kMaxNodes) {
+  AddPage();
+  nodes_ = 1;  // Index 0 means "none" in chains.
+}
+
+void PickleArena::AddPage() {
+  pages_.push_back(std::make_unique<PickleNode[]>(std::size_t{1} << kPageBits));
+}
+
+std::uint32_t PickleArena::Allocate() {
+  ++since_sweep_;
+  if (!free_.empty()) {
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    return index;
+  }
+  if (nodes_ < kMaxNodes) {
+    if (nodes_ >> kPageBits == pages_.size()) AddPage();
+    return nodes_++;
+  }
+  if (since_sweep_ >= patience_) wants_collection_ = true;
+  return 0;
+}
+
+PickleValue PickleArena::Add(PickleNodeKind kind, PickleValue a, PickleValue b,
+                             PickleValue c, std::uint16_t kept) {
+  const std::uint32_t index = Allocate();
+  if (index == 0) return PickleValue::Of(PickleKind::kData);
+  PickleNode& made = cell(index);
+  made.kind = kind;
+  made.marked = false;
+  made.kept = kept;
+  made.next = made.tail = 0;
+  made.count = kept;
+  made.items[0] = a;
+  made.items[1] = b;
+  made.items[2] = c;
+  return PickleValue::Of(PickleKind::kNode, index);
+}
+
+bool PickleArena::ReserveText(std::size_t size) {
+  if (!slabs_.empty() && slab_used_ + size <= kSlabBytes) return true;
+  for (std::size_t i = 0; i < slabs_.size(); ++i) {
+    if (slabs_[i].live) continue;
+    slab_ = static_cast<std::uint32_t>(i);
+    slab_used_ = 0;
+    slabs_[i].live = true;
+    return true;
+  }
+  if (slabs_.size() >= kMaxSlabs) {
+    if (since_sweep_ >= patience_) wants_collection_ = true;
+    return false;
+  }
+  slabs_.push_back({std::make_unique<char[]>(kSlabBytes), true});
+  slab_ = static_cast<std::uint32_t>(slabs_.size() - 1);
+  slab_used_ = 0;
+  return true;
+}
+
+PickleValue PickleArena::AddText(PickleNodeKind kind, std::string_view text) {
+  const PickleValue none = PickleValue::Of(PickleKind::kData);
+  if (text.size() > kMaxTextBytes || !ReserveText(text.size())) {
+    ++since_sweep_;
+    return none;
+  }
+  const PickleValue made = Add(kind);
+  if (!made.Is(PickleKind::kNode)) return none;
+  PickleNode& target = node(made);
+  if (!text.empty()) {
+    std::memcpy(slabs_[slab_].bytes.get() + slab_used_, text.data(),
+                text.size());
+  }
+  target.items[0] = PickleValue::Of(PickleKind::kInt,
+                                    std::uint64_t{slab_} << 32 | slab_used_);
+  target.items[1] = PickleValue::Of(PickleKind::kInt, text.size());
+  target.count = static_cast<std::uint32_t>(text.size());
+  slab_used_ += static_cast<std::uint32_t>(text.size());
+  return made;
+}
+
+std::string_view PickleArena::text(PickleValue value) const {
+  const PickleNode& source = node(value);
+  const std::uint64_t place = source.items[0].content();
+  return {slabs_[place >> 32].bytes.get() + (place & 0xffffffff),
+          static_cast<std::size_t>(source.items[1].content())};
+}
+
+bool PickleArena::CanMatter(PickleValue item) const {
+  switch (item.kind()) {
+    case PickleKind::kGlobal:
+    case PickleKind::kUnknown:
+    case PickleKind::kInstance:
+      return true;
+    case PickleKind::kNode:
+      return HasItems(node(item).kind);
+    default:
+      return false;
+  }
+}
+
+void PickleArena::AppendKept(PickleNode& head, PickleValue item) {
+  const std::uint32_t slot = head.kept % 3;
+  if (slot == 0 && head.kept != 0) {
+    const PickleValue more = Add(PickleNodeKind::kMore);
+    if (!more.Is(PickleKind::kNode)) return;
+    PickleNode& last = head.tail == 0 ? head : cell(head.tail);
+    last.next = more.index();
+    head.tail = more.index();
+  }
+  PickleNode& last = head.tail == 0 ? head : cell(head.tail);
+  last.items[slot] = item;
+  ++head.kept;
+}
+
+void PickleArena::Append(PickleValue container, PickleValue item) {
+  if (!container.Is(PickleKind::kNode)) return;
+  PickleNode& head = node(container);
+  if (head.count != kMaxCount) ++head.count;
+  if (head.kept < kMaxKept || (head.kept < kMaxKeptAlive && CanMatter(item))) {
+    AppendKept(head, item);
+  }
+}
+
+void PickleArena::AppendPair(PickleValue dict, PickleValue key,
+                             PickleValue value) {
+  if (!dict.Is(PickleKind::kNode)) return;
+  PickleNode& head = node(dict);
+  if (head.count < kMaxCount - 1) head.count += 2;
+  if (head.kept + 1U < kMaxKept || (head.kept + 1U < kMaxKeptAlive &&
+                                    (CanMatter(value) || CanMatter(key)))) {
+    const std::uint16_t before = head.kept;
+    AppendKept(head, key);
+    AppendKept(head, value);
+    // Out of nodes between the two: a key without its value misleads.
+    if (head.kept == before + 1) --head.kept;
+  }
+}
+
+std::vector<PickleValue> PickleArena::Items(PickleValue container,
+                                            std::size_t limit) const {
+  std::vector<PickleValue> items;
+  if (!container.Is(PickleKind::kNode)) return items;
+  const PickleNode* at = &node(container);
+  const std::size_t kept = std::min<std::size_t>(at->kept, limit);
+  items.reserve(kept);
+  for (std::size_t i = 0; i < kept; ++i) {
+    if (i != 0 && i % 3 == 0) at = &cell(at->next);
+    items.push_back(at->items[i % 3]);
+  }
+  return items;
+}
+
+PickleValue PickleArena::Item(PickleValue container, std::size_t i) const {
+  if (!container.Is(PickleKind::kNode) || node(container).kept <= i) {
+    return PickleValue::Unknown(PickleMystery::kForgotten);
+  }
+  const PickleNode* at = &node(container);
+  for (std::size_t skip = i / 3; skip != 0; --skip) at = &cell(at->next);
+  return at->items[i % 3];
+}
+
+void PickleArena::Mark(PickleValue value) {
+  if (!value.Is(PickleKind::kNode)) return;
+  marking_.push_back(value.index());
+  while (!marking_.empty()) {
+    PickleNode& at = cell(marking_.back());
+    marking_.pop_back();
+    if (at.marked) continue;
+    at.marked = true;
+    if (!HasItems(at.kind)) {
+      slabs_[at.items[0].content() >> 32].live = true;
+      continue;
+    }
+    for (const PickleValue item : at.items) {
+      if (item.Is(PickleKind::kNode)) marking_.push_back(item.index());
+    }
+    if (at.next != 0) marking_.push_back(at.next);
+  }
+}
+
+void PickleArena::BeginCollection() {
+  for (std::size_t i = 0; i < slabs_.size(); ++i) {
+    slabs_[i].live = i == slab_;
+  }
+}
+
+void PickleArena::Sweep(std::size_t roots) {
+  free_.clear();
+  for (std::uint32_t i = nodes_; i-- > 1;) {
+    PickleNode& at = cell(i);
+    if (!at.marked) {
+      at = PickleNode();
+      free_.push_back(i);
+    }
+    at.marked = false;
+  }
+  since_sweep_ = 0;
+  // Visits per wish stay bounded whatever is alive.
+  patience_ = std::max<std::uint32_t>(
+      kLeastPatience, static_cast<std::uint32_t>((roots + nodes_) / 2));
+  wants_collection_ = false;
+}
+
+}  // namespace scanengine

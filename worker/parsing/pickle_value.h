@@ -1,0 +1,210 @@
+#ifndef SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
+#define SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace scanengine {
+
+/// What an abstract value of the pickle machine is.
+enum class PickleKind : std::uint8_t {
+  kNone,
+  kBool,
+  kInt,     ///< Fits in 56 bits.
+  kBigInt,  ///< Larger; its digits are not kept.
+  kFloat,
+  kEmptyTuple,
+  kFarText,   ///< A str that was not kept; it can be read again.
+  kFarBytes,  ///< The same for bytes.
+  kData,      ///< Plain data whose content was not kept.
+  kGlobal,    ///< An imported name: an id of the machine's name table.
+  kInstance,  ///< What a call of a name returned, arguments not kept.
+  kUnknown,   ///< Nobody can say what it is at run time.
+  kNode,      ///< Something in the arena.
+};
+
+/// Why a value is unknown; shown to people.
+enum class PickleMystery : std::uint8_t {
+  kExtension,   ///< EXT code that the pickle did not register.
+  kPersistent,  ///< Persistent id: the loader supplies it.
+  kBuffer,      ///< Out-of-band buffer.
+  kForgotten,   ///< More values than are remembered.
+  kName,        ///< An import whose name is not known.
+  kAttribute,   ///< An attribute whose name or object is not known.
+  kItem,        ///< An item of something that is not known.
+  kResult,      ///< Result of a call that is not known.
+};
+std::string_view MysteryText(PickleMystery mystery);
+
+/// A value of the pickle machine: 8 bits of kind, 56 of content. Plain data
+/// needs nothing else; strings, containers and calls live in a PickleArena.
+/// Trivially copyable; meaningless without the machine that made it.
+class PickleValue {
+ public:
+  constexpr PickleValue() : PickleValue(PickleKind::kNone, 0) {}
+
+  static constexpr PickleValue None() { return {}; }
+  static constexpr PickleValue Bool(bool value) {
+    return {PickleKind::kBool, value ? 1U : 0U};
+  }
+  static constexpr PickleValue Int(std::int64_t value) {
+    constexpr std::int64_t kLimit = std::int64_t{1} << 55;
+    if (value < -kLimit || value >= kLimit) return {PickleKind::kBigInt, 0};
+    return {PickleKind::kInt, static_cast<std::uint64_t>(value) & kMask};
+  }
+  static constexpr PickleValue Of(PickleKind kind, std::uint64_t content = 0) {
+    return {kind, content};
+  }
+  static constexpr PickleValue Unknown(PickleMystery mystery) {
+    return {PickleKind::kUnknown, static_cast<std::uint64_t>(mystery)};
+  }
+  /// A string of |size| bytes at |offset| in the source. Sizes above 65,535
+  /// and offsets above 2^40 become kData.
+  static PickleValue Far(PickleKind kind, std::uint64_t offset,
+                         std::uint64_t size) {
+    if (size > 0xffff || offset >> 40 != 0) return {PickleKind::kData, 0};
+    return {kind, offset << 16 | size};
+  }
+
+  constexpr PickleKind kind() const {
+    return static_cast<PickleKind>(bits_ >> 56);
+  }
+  constexpr std::uint64_t content() const { return bits_ & kMask; }
+  constexpr std::uint32_t index() const {
+    return static_cast<std::uint32_t>(bits_);
+  }
+  constexpr std::int64_t integer() const {
+    return static_cast<std::int64_t>(bits_ << 8) >> 8;
+  }
+  std::uint64_t far_offset() const { return content() >> 16; }
+  std::uint64_t far_size() const { return content() & 0xffff; }
+  bool Is(PickleKind kind) const { return this->kind() == kind; }
+
+  constexpr bool operator==(const PickleValue&) const = default;
+
+ private:
+  static constexpr std::uint64_t kMask = (std::uint64_t{1} << 56) - 1;
+  constexpr PickleValue(PickleKind kind, std::uint64_t content)
+      : bits_(static_cast<std::uint64_t>(kind) << 56 | (content & kMask)) {}
+
+  std::uint64_t bits_;
+};
+
+/// What a node of the arena is.
+enum class PickleNodeKind : std::uint8_t {
+  kFree,
+  kText,  ///< str; bytes in a slab.
+  kBytes,
+  kTuple,
+  kList,
+  kDict,  ///< Items are key, value, key, value.
+  kSet,
+  kCall,       ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
+  kAttribute,  ///< item 0 the object, 1 the name.
+  kMore,       ///< Continues the items of a container.
+};
+
+/// Fixed-size cell. Containers chain further cells.
+struct PickleNode {
+  PickleNodeKind kind = PickleNodeKind::kFree;
+  bool marked = false;
+  std::uint16_t kept = 0;   ///< Items that are kept.
+  std::uint32_t next = 0;   ///< Cell with further items; 0: none.
+  std::uint32_t tail = 0;   ///< Last cell of the chain; 0: this one.
+  std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
+  PickleValue items[3];     ///< Text: slab and place, size kept, unused.
+};
+
+/// Bounded store of what values refer to, with a mark-and-sweep collector.
+///
+/// When it is full, values that need a node come out as kData (containers),
+/// far strings or kInstance: they lose detail, never their danger, since
+/// whatever is not known counts as unresolved when it is called. Not
+/// thread-safe.
+class PickleArena {
+ public:
+  static constexpr std::size_t kMaxNodes = 400'000;  // 16 MB
+  static constexpr std::size_t kSlabBytes = 64 << 10;
+  static constexpr std::size_t kMaxSlabs = 192;         // 12 MB
+  static constexpr std::size_t kMaxTextBytes = 4096;    // Kept of a string.
+  static constexpr std::uint32_t kMaxKept = 24;         // Dull items.
+  static constexpr std::uint32_t kMaxKeptAlive = 1024;  // Callable items.
+
+  PickleArena();
+
+  /// True if room is short and a collection is due: the owner calls
+  /// BeginCollection(), then Mark() for each root, then Sweep(). |roots| is
+  /// how many there were, so that the work stays linear.
+  bool WantsCollection() const { return wants_collection_; }
+  void BeginCollection();
+  void Mark(PickleValue value);
+  void Sweep(std::size_t roots);
+
+  /// A str or bytes; nothing (kData) if there is no room or |text| is longer
+  /// than kMaxTextBytes.
+  PickleValue AddText(PickleNodeKind kind, std::string_view text);
+  /// A node with up to three items; kData if there is no room.
+  PickleValue Add(PickleNodeKind kind, PickleValue a = {}, PickleValue b = {},
+                  PickleValue c = {}, std::uint16_t kept = 0);
+  /// Appends to a container. Past kMaxKept only values that can be called or
+  /// that hold such are kept.
+  void Append(PickleValue container, PickleValue item);
+  /// Appends a key and its value to a dict.
+  void AppendPair(PickleValue dict, PickleValue key, PickleValue value);
+
+  const PickleNode& node(PickleValue value) const {
+    return pages_[value.index() >> kPageBits][value.index() & kPageMask];
+  }
+  PickleNode& node(PickleValue value) {
+    return pages_[value.index() >> kPageBits][value.index() & kPageMask];
+  }
+  bool IsNode(PickleValue value, PickleNodeKind kind) const {
+    return value.Is(PickleKind::kNode) && node(value).kind == kind;
+  }
+  /// Text of a kText or kBytes node.
+  std::string_view text(PickleValue value) const;
+  /// Items of a container that are kept, at most |limit|.
+  std::vector<PickleValue> Items(PickleValue container,
+                                 std::size_t limit = kMaxKeptAlive) const;
+  /// Item |i| of those kept, or an unknown one.
+  PickleValue Item(PickleValue container, std::size_t i) const;
+
+ private:
+  static constexpr std::uint32_t kPageBits = 12;
+  static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
+
+  std::uint32_t Allocate();
+  bool CanMatter(PickleValue item) const;
+  void AppendKept(PickleNode& head, PickleValue item);
+  PickleNode& cell(std::uint32_t index) {
+    return pages_[index >> kPageBits][index & kPageMask];
+  }
+  const PickleNode& cell(std::uint32_t index) const {
+    return pages_[index >> kPageBits][index & kPageMask];
+  }
+  bool ReserveText(std::size_t size);
+  void AddPage();
+
+  struct Slab {
+    std::unique_ptr<char[]> bytes;
+    bool live = false;
+  };
+
+  std::vector<std::unique_ptr<PickleNode[]>> pages_;
+  std::vector<std::uint32_t> free_;
+  std::vector<std::uint32_t> marking_;
+  std::uint32_t nodes_ = 0;        // Ever handed out, by index.
+  std::uint32_t since_sweep_ = 0;  // Wishes since the last sweep.
+  std::uint32_t patience_ = 0;     // Wishes before the next sweep.
+  bool wants_collection_ = false;
+  std::vector<Slab> slabs_;
+  std::uint32_t slab_ = 0;  // Being filled.
+  std::uint32_t slab_used_ = 0;
+};
+
+}  // namespace scanengine
+
+#endif  // SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_

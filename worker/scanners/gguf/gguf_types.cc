@@ -1,0 +1,66 @@
+#include "worker/scanners/gguf/gguf_types.h"
+
+#include <iterator>
+
+namespace scanengine::gguf {
+namespace {
+
+// By ValueType.
+constexpr std::uint32_t kWidths[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
+
+// By enum ggml_type; sizes as in ggml-common.h. Empty rows are types that were
+// removed.
+constexpr TensorType kTensorTypes[] = {
+    {"F32", 1, 4},
+    {"F16", 1, 2},
+    {"Q4_0", 32, 18},
+    {"Q4_1", 32, 20},
+    {},
+    {},
+    {"Q5_0", 32, 22},
+    {"Q5_1", 32, 24},
+    {"Q8_0", 32, 34},
+    {"Q8_1", 32, 36},
+    {"Q2_K", 256, 84},
+    {"Q3_K", 256, 110},
+    {"Q4_K", 256, 144},
+    {"Q5_K", 256, 176},
+    {"Q6_K", 256, 210},
+    {"Q8_K", 256, 292},
+    {"IQ2_XXS", 256, 66},
+    {"IQ2_XS", 256, 74},
+    {"IQ3_XXS", 256, 98},
+    {"IQ1_S", 256, 50},
+    {"IQ4_NL", 32, 18},
+    {"IQ3_S", 256, 110},
+    {"IQ2_S", 256, 82},
+    {"IQ4_XS", 256, 136},
+    {"I8", 1, 1},
+    {"I16", 1, 2},
+    {"I32", 1, 4},
+    {"I64", 1, 8},
+    {"F64", 1, 8},
+    {"IQ1_M", 256, 56},
+    {"BF16", 1, 2},
+    {"Q4_0_4_4", 32, 18},
+    {"Q4_0_4_8", 32, 18},
+    {"Q4_0_8_8", 32, 18},
+    {"TQ1_0", 256, 54},
+    {"TQ2_0", 256, 66},
+    {"IQ4_NL_4_4", 32, 18},
+    {"IQ4_NL_4_8", 32, 18},
+    {"IQ4_NL_8_8", 32, 18},
+    {"MXFP4", 32, 17},
+};
+
+}  // namespace
+
+std::uint32_t WidthOf(std::uint32_t type) {
+  return type < std::size(kWidths) ? kWidths[type] : 0;
+}
+
+TensorType TensorTypeOf(std::uint32_t type) {
+  return type < std::size(kTensorTypes) ? kTensorTypes[type] : TensorType{};
+}
+
+}  // namespace scanengine::gguf
