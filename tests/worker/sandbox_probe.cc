@@ -191,7 +191,7 @@ void Spin() {
 }
 
 // Uses the stack up to less than a signal's frame takes, then spins.
-void SpinDeep(std::uintptr_t lowest) {
+[[gnu::no_sanitize_address]] void SpinDeep(std::uintptr_t lowest) {
   volatile char frame[256];
   frame[0] = 1;
   if (reinterpret_cast<std::uintptr_t>(&frame[0]) < lowest + 1024) Spin();
