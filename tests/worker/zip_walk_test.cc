@@ -367,6 +367,25 @@ TEST_CASE("WalkZip: overlap cannot multiply the work") {
                    OutcomeStatus::kLimit) >= 1);
 }
 
+TEST_CASE("WalkZip: lies about sizes do not use up what members may take") {
+  // Decoys claim the whole archive, but end at once.
+  ZipBuilder builder;
+  for (int i = 0; i < 50; ++i) {
+    builder.items.push_back({.name = std::to_string(i),
+                             .data = "x",
+                             .method = 8,
+                             .local = {.packed_size = 5 << 20},
+                             .central = {.packed_size = 5 << 20}});
+  }
+  builder.items.push_back({.name = "evil", .data = std::string(5 << 20, 'e')});
+  const RecordingZipSink sink = Walk(builder);
+  REQUIRE(sink.members.size() >= 51);
+  CHECK(std::count(
+            sink.members.begin(), sink.members.end(),
+            RecordingZipSink::Member{"evil", std::string(5 << 20, 'e')}) == 1);
+  CHECK(sink.incomplete.empty());
+}
+
 TEST_CASE("WalkZip: a spent budget ends unpacking and not the walk") {
   ZipBuilder builder{
       .items = {
