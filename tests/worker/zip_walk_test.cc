@@ -483,6 +483,29 @@ TEST_CASE("WalkZip: every directory that an end record can mean is walked") {
   }
 }
 
+TEST_CASE("WalkZip: one directory that leads to two sets of members") {
+  // By the plain record headers are where the directory says; by the zip64
+  // record, counted back from the end, all of them lie 33 bytes further on.
+  ZipBuilder builder{.items = {{.name = "m", .data = "ok"},
+                               {.name = "m", .data = "no", .listed = false}},
+                     .zip64 = true};
+  const std::string honest = builder.Build();
+  const auto directory = static_cast<std::uint32_t>(honest.find("PK\x01\x02"));
+  builder.directory_offset = directory;
+  builder.directory_size = 47;
+  builder.entries = 1;
+  std::string bytes = builder.Build();
+  const std::size_t field = bytes.find("PK\x06\x06") + 48;
+  bytes.replace(field, 8, Bytes().U64(directory - 33).Take());
+  const RecordingZipSink sink = Walk(bytes);
+  CHECK(sink.Count(kZipAmbiguousEnd) == 1);
+  CHECK(sink.Count(kZipHiddenMember) == 0);
+  std::vector<std::string> data;
+  for (const auto& [name, content] : sink.members) data.push_back(content);
+  std::sort(data.begin(), data.end());
+  CHECK(data == std::vector<std::string>{"no", "ok"});
+}
+
 TEST_CASE("WalkZip: a wrong count or size of the directory is reported") {
   ZipBuilder builder = Ordinary();
   SECTION("fewer entries") { builder.entries = 1; }
