@@ -386,8 +386,10 @@ TEST_CASE("Model cache: links past the blobs still lead out") {
   dir.Link("models--o--n/blobs/link", "../../secret");
   dir.Link(rev + "/e", "../../blobs/link");
   dir.Link(rev + "/f", "../../blobs/gone");
+  dir.File("models--o--n/blobs-old/gggg");
+  dir.Link(rev + "/g", "../../blobs-old/gggg");
   Lines expected{"skipped $/" + rev + "/f: link leads nowhere"};
-  for (const char* name : {"/a", "/b", "/c", "/d", "/e"}) {
+  for (const char* name : {"/a", "/b", "/c", "/d", "/e", "/g"}) {
     expected.push_back("skipped $/" + rev + name + kLeadsOut);
   }
   std::sort(expected.begin(), expected.end());
