@@ -2,11 +2,13 @@
 #define SCANENGINE_TESTS_SUPPORT_SCAN_BYTES_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ipc/import_policy.h"
 #include "ipc/messages.h"
 #include "ipc/outcome.h"
 #include "ipc/status_board.h"
@@ -38,11 +40,19 @@ class UnsizedSource final : public ByteSource {
   ByteSource& base_;
 };
 
+/// The policy tables that come with the program.
+inline ImportPolicy TestPolicy() {
+  static const std::vector<std::byte> compiled =
+      CompileImportPolicy(BuiltInPolicy()).value();
+  return ImportPolicy::FromBytes(compiled).value();
+}
+
 /// Detects and scans |source| as a file called |name|, the way a worker does.
 inline ScanReply ScanSourceAs(ByteSource& source, std::string_view name,
                               const ScanLimits& limits = {}) {
   NullBoard board;
   ScanEnvironment environment;
+  environment.imports = TestPolicy();
   environment.limits = limits;
   environment.board = &board;
   FileScan scan(environment, TaskRequest{});
