@@ -440,9 +440,14 @@ void DiscoveryWalk::GiveFile(const std::string& path, std::uint64_t size) {
     Give(path, OutcomeStatus::kScanned, {}, size);
     return;
   }
+  std::string found = HumanSize(size);
+  std::string allowed = HumanSize(options_.max_file_size);
+  if (found == allowed) {  // Differ by too little to be seen.
+    found = fmt::format("{} B", size);
+    allowed = fmt::format("{} B", options_.max_file_size);
+  }
   Give(path, OutcomeStatus::kLimit,
-       fmt::format("is larger than --max-file-size ({} > {})", HumanSize(size),
-                   HumanSize(options_.max_file_size)),
+       fmt::format("is larger than --max-file-size ({} > {})", found, allowed),
        size);
 }
 

@@ -24,7 +24,7 @@ def make_tree(root, files, rng):
         folder = os.path.join(root, f"d{i // 200:04d}")
         if i % 200 == 0:
             os.mkdir(folder)
-        body = bytes(rng.getrandbits(8) for _ in range(rng.randrange(20, 400)))
+        body = rng.randbytes(rng.randrange(20, 400))
         if i % 50 == 0:
             data = b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R."
         else:

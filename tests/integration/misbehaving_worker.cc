@@ -225,12 +225,10 @@ const std::map<std::string, Action>& Modes() {
          }
        }},
       // Messages that lie.
-      {"empty-replies", [] {
-         WriteFrame(MessageType::kReplies, Bytes(3, std::byte{1}));
-       }},
-      {"huge-count", [] {
-         WriteFrame(MessageType::kReplies, Bytes(4, std::byte{0xff}));
-       }},
+      {"empty-replies",
+       [] { WriteFrame(MessageType::kReplies, Bytes(3, std::byte{1})); }},
+      {"huge-count",
+       [] { WriteFrame(MessageType::kReplies, Bytes(4, std::byte{0xff})); }},
       {"bad-enumerator",
        [] {
          ScanReply reply;

@@ -12,6 +12,7 @@
 #include "ipc/messages.h"
 #include "ipc/outcome.h"
 #include "ipc/status_board.h"
+#include "tests/support/byte_strings.h"
 #include "worker/byte_source.h"
 #include "worker/file_scan.h"
 
@@ -86,6 +87,11 @@ inline bool IsClean(const ScanReply& reply) {
   return reply.status == OutcomeStatus::kScanned &&
          WorstSeverity(reply) < Severity::kMedium;
 }
+
+namespace testing {
+using scanengine::NullBoard;
+using scanengine::ScanBytes;
+}  // namespace testing
 
 }  // namespace scanengine
 

@@ -107,7 +107,8 @@ bool ZipMemberScanner::LooksPlain(const ZipData& data) {
   if (data.packed_size < kEncryptionHeaderBytes) return true;
   if (data.method == kZipStored) {
     if (data.packed_size == data.size) return true;
-    if (data.size > data.packed_size) return false;
+    // Without bytes the checksum tells nothing.
+    if (data.size > data.packed_size || data.size == 0) return false;
   }
   ZipData plain = data;
   if (data.method == kZipStored) plain.packed_size = data.size;

@@ -35,6 +35,7 @@ class HeaderBytes {
   bool truncated() const { return truncated_; }
   bool too_long() const { return too_long_; }
   bool stopped() const { return stopped_; }
+  bool has_nul() const { return has_nul_; }
 
  private:
   void Refill() {
@@ -42,7 +43,7 @@ class HeaderBytes {
     stream_.Consume(taken);
     left_ -= taken;
     begin_ = at_ = end_ = nullptr;
-    if (left_ == 0 || too_long_) return;
+    if (left_ == 0 || too_long_ || has_nul_) return;
     if (!sink_.OnProgress(stream_.offset())) {
       stopped_ = true;
       return;
@@ -65,6 +66,11 @@ class HeaderBytes {
   std::size_t MeasureTokens(std::span<const std::byte> window) {
     for (std::size_t i = 0; i < window.size(); ++i) {
       const char c = static_cast<char>(window[i]);
+      // To the parser it is the end of its input, and what follows is hidden.
+      if (c == '\0') {
+        has_nul_ = true;
+        return i;
+      }
       if (in_string_) {
         if (escaped_) {
           escaped_ = false;
@@ -104,6 +110,7 @@ class HeaderBytes {
   bool truncated_ = false;
   bool too_long_ = false;
   bool stopped_ = false;
+  bool has_nul_ = false;
 };
 
 /// What the JSON library wants of its input: one pass, copies that share state.
@@ -362,6 +369,7 @@ HeaderEnd ParseHeader(ByteStream& stream, std::uint64_t length,
   if (bytes.stopped()) return HeaderEnd::kStopped;
   if (bytes.too_long()) return HeaderEnd::kTooLong;
   if (bytes.truncated()) return HeaderEnd::kTruncated;
+  if (bytes.has_nul()) return HeaderEnd::kInvalidJson;
   if (valid) return HeaderEnd::kComplete;
   return handler.invalid() ? HeaderEnd::kInvalidJson : HeaderEnd::kStopped;
 }

@@ -1,0 +1,18 @@
+// Fuzz target: any bytes as a file named as numpy.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "tests/support/scan_bytes.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                      std::size_t size) {
+  using namespace scanengine;
+  MemorySource source(std::as_bytes(std::span(data, size)));
+  ScanSourceAs(source, "fuzz.npy");
+  UnsizedSource unsized(source);
+  ScanSourceAs(unsized, "fuzz.npy");
+  return 0;
+}
