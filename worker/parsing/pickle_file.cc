@@ -232,10 +232,11 @@ std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head,
   return std::nullopt;
 }
 
-bool IsJoblibPickle(std::span<const std::byte> head) {
-  const std::string_view text = TextOf(head);
-  return text.find("joblib.numpy_pickle") != std::string_view::npos &&
-         LooksLikePickle(head);
+bool IsJoblibPickle(std::span<const std::byte> head, std::string_view name) {
+  const bool named = name.ends_with(".joblib") || name.ends_with(".JOBLIB");
+  const bool wraps =
+      TextOf(head).find("joblib.numpy_pickle") != std::string_view::npos;
+  return (named || wraps) && LooksLikePickle(head);
 }
 
 bool IsLegacyTorch(std::span<const std::byte> head) {

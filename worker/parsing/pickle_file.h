@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "worker/parsing/pickle_scan.h"
 #include "worker/scan_context.h"
@@ -39,8 +40,9 @@ std::optional<std::uint64_t> SearchForPickles(ScanContext& context,
 std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head,
                                            PickleDoubt doubt);
 
-/// True if |head| is a pickle of joblib.dump: it names joblib's array wrapper.
-bool IsJoblibPickle(std::span<const std::byte> head);
+/// True if |head| is a pickle of joblib.dump: it names joblib's array wrapper,
+/// or |name| ends in .joblib.
+bool IsJoblibPickle(std::span<const std::byte> head, std::string_view name);
 
 /// True for the first bytes of torch.save() before 1.6: a pickle of torch's
 /// magic number.

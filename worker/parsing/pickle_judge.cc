@@ -32,9 +32,119 @@ int Badness(ImportVerdict verdict) {
   return 3;
 }
 
+// What str, bytes, list, dict, set, int and float have, sorted. They compute
+// and do nothing else. Not format and format_map, which read attributes.
+constexpr std::string_view kDataMethods[] = {"add",
+                                             "append",
+                                             "as_integer_ratio",
+                                             "bit_count",
+                                             "bit_length",
+                                             "capitalize",
+                                             "casefold",
+                                             "center",
+                                             "clear",
+                                             "conjugate",
+                                             "copy",
+                                             "count",
+                                             "decode",
+                                             "denominator",
+                                             "difference",
+                                             "difference_update",
+                                             "discard",
+                                             "encode",
+                                             "endswith",
+                                             "expandtabs",
+                                             "extend",
+                                             "find",
+                                             "from_bytes",
+                                             "fromhex",
+                                             "fromkeys",
+                                             "get",
+                                             "hex",
+                                             "imag",
+                                             "index",
+                                             "insert",
+                                             "intersection",
+                                             "intersection_update",
+                                             "is_integer",
+                                             "isalnum",
+                                             "isalpha",
+                                             "isascii",
+                                             "isdecimal",
+                                             "isdigit",
+                                             "isdisjoint",
+                                             "isidentifier",
+                                             "islower",
+                                             "isnumeric",
+                                             "isprintable",
+                                             "isspace",
+                                             "issubset",
+                                             "issuperset",
+                                             "istitle",
+                                             "isupper",
+                                             "items",
+                                             "join",
+                                             "keys",
+                                             "ljust",
+                                             "lower",
+                                             "lstrip",
+                                             "maketrans",
+                                             "numerator",
+                                             "partition",
+                                             "pop",
+                                             "popitem",
+                                             "real",
+                                             "remove",
+                                             "removeprefix",
+                                             "removesuffix",
+                                             "replace",
+                                             "reverse",
+                                             "rfind",
+                                             "rindex",
+                                             "rjust",
+                                             "rpartition",
+                                             "rsplit",
+                                             "rstrip",
+                                             "setdefault",
+                                             "sort",
+                                             "split",
+                                             "splitlines",
+                                             "startswith",
+                                             "strip",
+                                             "swapcase",
+                                             "symmetric_difference",
+                                             "symmetric_difference_update",
+                                             "title",
+                                             "to_bytes",
+                                             "translate",
+                                             "union",
+                                             "update",
+                                             "upper",
+                                             "values",
+                                             "zfill"};
+
+// str.upper, dict.get and the like.
+bool IsPlainDataMethod(const PickleGlobal& global) {
+  constexpr std::string_view kTypes[] = {
+      "str", "bytes",     "bytearray", "list",  "tuple",   "dict",
+      "set", "frozenset", "int",       "float", "complex", "bool"};
+  if (global.module != "builtins" && global.module != "__builtin__") {
+    return false;
+  }
+  const std::string_view name = global.name;
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return false;
+  const std::string_view method = name.substr(dot + 1);
+  return std::find(std::begin(kTypes), std::end(kTypes), name.substr(0, dot)) !=
+             std::end(kTypes) &&
+         std::binary_search(std::begin(kDataMethods), std::end(kDataMethods),
+                            method);
+}
+
 // What the name is to Python 3, and to Python 2 if it means something there.
 ImportJudgement JudgeName(const ImportPolicy& policy,
                           const PickleGlobal& global) {
+  if (IsPlainDataMethod(global)) return {ImportVerdict::kVetted, {}, {}, {}};
   const ImportJudgement plain = policy.Judge(global.module, global.name);
   const PickleName fixed = FixPythonTwoName(global.module, global.name);
   if (fixed.module == global.module && fixed.name == global.name) return plain;

@@ -113,7 +113,6 @@ bool IsTransparent(PickleMeaning meaning) {
     case PickleMeaning::kGetAttr:
     case PickleMeaning::kAttrGetter:
     case PickleMeaning::kItemGetter:
-    case PickleMeaning::kMethodCaller:
     case PickleMeaning::kPartial:
     case PickleMeaning::kReconstructor:
     case PickleMeaning::kConcat:

@@ -37,8 +37,8 @@ class Walk {
   End Step();
   std::size_t opcodes() const { return opcodes_; }
   bool named() const { return named_; }
-  /// Opcodes that text does not use by chance.
-  std::size_t binary() const { return binary_; }
+  /// Opcodes that are not marks.
+  std::size_t values() const { return values_; }
 
  private:
   End Operand(PickleOp op, const PickleOpInfo& info);
@@ -50,7 +50,7 @@ class Walk {
   std::vector<std::size_t> marks_;
   std::size_t depth_ = 0;
   std::size_t opcodes_ = 0;
-  std::size_t binary_ = 0;
+  std::size_t values_ = 0;
   bool named_ = false;
 };
 
@@ -166,7 +166,7 @@ Walk::End Walk::Step() {
   if (operand == End::kBad) return operand;
   if (!Effect(op, info)) return End::kBad;
   ++opcodes_;
-  if (code >= 0x80) ++binary_;
+  if (op != PickleOp::kMark) ++values_;
   if (op == PickleOp::kStackGlobal || op == PickleOp::kNewObj) named_ = true;
   if (operand == End::kHeadEnds) return operand;
   return op == PickleOp::kStop ? End::kStop : End::kGoesOn;
@@ -195,12 +195,12 @@ bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
       return loose || walk.named() || walk.opcodes() >= 4;
     case Walk::End::kHeadEnds:
       // Text that is all one line can look like an operand that goes on.
-      return walk.opcodes() >= (walk.named() ? 3 : loose ? 4 : 8);
+      return walk.values() >= (walk.named() ? 2U : loose ? 3U : 6U);
     case Walk::End::kBad:
       // After a name and its call the payload has run.
       return walk.named() && walk.opcodes() >= (loose ? 1 : 4);
     case Walk::End::kGoesOn:
-      return walk.opcodes() >= kEnoughOpcodes;
+      return walk.values() >= kEnoughOpcodes;
   }
   return false;
 }

@@ -76,7 +76,7 @@ inline constexpr Rule kPickleMalformed{
     "Broken pickles are used to stop scanners.",
     "Get the file again from a source that you trust."};
 inline constexpr Rule kPickleOddStructure{
-    "pickle-odd-structure", Severity::kMedium,
+    "pickle-odd-structure", Severity::kLow,
     "The pickle has opcodes where no pickler puts them",
     "It was written or changed by a tool other than a pickler.",
     "Find out what wrote the file."};
@@ -101,7 +101,7 @@ inline constexpr Rule kPickleTrailingData{
     "Unpicklers ignore them; other programs may not.",
     "Find out what wrote the file."};
 inline constexpr Rule kPickleLeadingData{
-    "pickle-leading-data", Severity::kMedium,
+    "pickle-leading-data", Severity::kLow,
     "Bytes come before the first pickle",
     "An unpickler would fail on them, so that a program must skip them; "
     "scanners that do not are blind to what follows.",

@@ -176,7 +176,7 @@ class PickleArena {
   PickleValue Item(PickleValue container, std::size_t i) const;
 
  private:
-  static constexpr std::uint32_t kPageBits = 12;
+  static constexpr std::uint32_t kPageBits = 9;
   static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
 
   std::uint32_t Allocate();

@@ -70,7 +70,7 @@ std::vector<std::byte> Unpacked(std::span<const std::byte> head,
 }
 
 Match Probe(const ProbeInput& input) {
-  if (IsJoblibPickle(input.head)) return Match::kCertain;
+  if (IsJoblibPickle(input.head, input.name)) return Match::kCertain;
   const auto format = FormatOf(input.head);
   if (!format) return Match::kNo;
   const auto head = Unpacked(input.head, *format);

@@ -43,7 +43,7 @@ bool IsModelName(std::string_view name) {
 }
 
 Match Probe(const ProbeInput& input) {
-  if (IsLegacyTorch(input.head) || IsJoblibPickle(input.head)) {
+  if (IsLegacyTorch(input.head) || IsJoblibPickle(input.head, input.name)) {
     return Match::kNo;
   }
   if (LooksLikePickle(input.head)) return Match::kCertain;
