@@ -61,7 +61,7 @@ void AppendText(std::vector<std::byte>* out, std::string_view text,
 }
 
 bool NameIsUnique(std::span<const SharedCache::Section> sections,
-                std::string_view name) {
+                  std::string_view name) {
   return std::ranges::count(sections, name, &SharedCache::Section::first) == 1;
 }
 

@@ -66,8 +66,9 @@ TempFolder::TempFolder() {
 }
 
 TempFolder::~TempFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
+  std::error_code error;
+  std::filesystem::remove_all(path_, error);
+  SCANENGINE_CHECK(!error);
 }
 
 }  // namespace scanengine::testing

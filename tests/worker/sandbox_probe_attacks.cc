@@ -160,6 +160,14 @@ int OpenForWritingByOpenat2(const Scene& scene) {
               sizeof(how));
 }
 
+int Mount(const Scene& scene) {
+  const int error =
+      Error(::mount("none", scene.outside.c_str(), "tmpfs", 0, ""));
+  // It would outlive us.
+  if (error == 0) ::umount2(scene.outside.c_str(), MNT_DETACH);
+  return error;
+}
+
 int LoadBpf(const Scene&) {
   bpf_attr attributes{};
   attributes.map_type = BPF_MAP_TYPE_ARRAY;
@@ -469,10 +477,7 @@ constexpr Attack kAttacks[] = {
      [](const Scene&) { return Call(SYS_mlockall, MCL_CURRENT); }},
 
     // The kernel's large surfaces.
-    {"mount",
-     [](const Scene& s) {
-       return Error(::mount("none", s.outside.c_str(), "tmpfs", 0, ""));
-     }},
+    {"mount", Mount},
     {"unshare", [](const Scene&) { return Error(::unshare(CLONE_NEWNS)); }},
     {"unshare-user",
      [](const Scene&) { return Error(::unshare(CLONE_NEWUSER)); }},
