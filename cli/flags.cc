@@ -139,7 +139,7 @@ constexpr Flag kFlags[] = {
      "", false,
      [](std::string_view, ParsedFlags& f) { f.follow_symlinks = true; return OkStatus(); }},
     {"policy", '\0', "FILE", FlagGroup::kInput,
-     "add a table of vetted and dangerous imports; repeatable",
+     "add vetted and dangerous imports; repeatable",
      "Extends the built-in tables of vetted and dangerous imports by those in "
      "FILE; later files win. Policies are never taken from what is scanned.",
      "", true,
@@ -223,7 +223,7 @@ constexpr Flag kFlags[] = {
      "1", false,
      [](std::string_view v, ParsedFlags& f) { return Store(ParseCount(v, 0, 100), f.retries); }},
     {"memory-limit", '\0', "SIZE", FlagGroup::kLimits,
-     "memory of all workers together; 0: 80 % of what is free",
+     "memory of all workers; 0: 80 % of what is free",
      "Memory that all workers together may use; 0 means 80 % of what is free "
      "at the start. Above it the worker that grew most is ended and its file "
      "is scanned again, alone.",
@@ -258,7 +258,7 @@ constexpr Flag kFlags[] = {
      "", false,
      [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.output); }},
     {"fail-on", '\0', "SEVERITY", FlagGroup::kOutput,
-     "exit with 1 from: info, low, medium, high or critical",
+     "exit 1 from: info, low, medium, high or critical",
      "Exits with 1 if there is a finding of this severity or worse: info, low, "
      "medium, high or critical. All findings are reported in any case.",
      "medium", false,

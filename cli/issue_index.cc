@@ -7,6 +7,7 @@
 namespace scanengine::cli {
 
 void IssueIndex::Add(const FileOutcome& outcome) {
+  ++outcomes_;
   for (const Finding& finding : outcome.result.findings) {
     // A hijacked worker may send megabytes; ValidText() bounds them.
     IssueKey key{finding.severity, ValidText(finding.rule_id),
@@ -14,12 +15,9 @@ void IssueIndex::Add(const FileOutcome& outcome) {
                  ValidText(finding.evidence)};
     Issue& issue = issues_[std::move(key)];
     issue.findings += finding.count;
-    // One more place in the same file makes it no further file. The path is
-    // the file's last added one, so that the set need not hold all of them.
-    if (issue.last_file != outcome.path || issue.file_count == 0) {
-      ++issue.file_count;
-    }
-    issue.last_file = outcome.path;
+    // One more place in the same file makes it no further file.
+    if (issue.last_outcome != outcomes_) ++issue.file_count;
+    issue.last_outcome = outcomes_;
     issue.files.insert(outcome.path);
     if (issue.files.size() > max_files_) {
       issue.files.erase(std::prev(issue.files.end()));

@@ -30,10 +30,10 @@ struct IssueKey {
 
 /// One issue of the whole run.
 struct Issue {
-  std::uint64_t findings = 0;    ///< Identical ones in one file count each.
-  std::uint64_t file_count = 0;  ///< All files, also those not in |files|.
-  std::set<std::string> files;   ///< The first ones by path bytes.
-  std::string last_file;         ///< The one that was added last.
+  std::uint64_t findings = 0;      ///< Identical ones in one file count each.
+  std::uint64_t file_count = 0;    ///< All files, also those not in |files|.
+  std::set<std::string> files;     ///< The first ones by path bytes.
+  std::uint64_t last_outcome = 0;  ///< Number of the Add() that came last.
 };
 
 /// The findings of a run, deduplicated, in bounded memory.
@@ -59,6 +59,7 @@ class IssueIndex {
   std::size_t max_issues_;
   std::size_t max_files_;
   std::map<IssueKey, Issue> issues_;
+  std::uint64_t outcomes_ = 0;
   bool truncated_ = false;
 };
 

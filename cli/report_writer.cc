@@ -5,7 +5,7 @@
 namespace scanengine::cli {
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kBufferBytes = std::size_t{64} << 10;
 
 }  // namespace
 

@@ -87,15 +87,15 @@ class TextReport : public Report {
   }
 
   void WriteRules() {
-    if (rules_.empty()) return;
-    out_.Write(style_.Strong("What to do") + '\n');
+    std::string text;
     for (const auto& [id, rule] : rules_) {
-      if (rule.why.empty() && rule.advice.empty()) continue;
-      out_.Write(fmt::format("  {}\n", FieldText(id)));
-      out_.Write(ReasonText(rule.why, rule.advice, rule.reference,
-                            /*indent=*/4));
+      const std::string reason =
+          ReasonText(rule.why, rule.advice, rule.reference, /*indent=*/4);
+      if (!reason.empty())
+        text += fmt::format("  {}\n{}", FieldText(id), reason);
     }
-    out_.Write("\n");
+    if (text.empty()) return;
+    out_.Write(style_.Strong("What to do") + '\n' + text + '\n');
   }
 
   Status WriteStatuses() {

@@ -69,6 +69,9 @@ std::string VolumeText(const RunSummary& summary) {
 std::string WorkersText(const RunSummary& summary) {
   std::string out = Grouped(static_cast<std::uint64_t>(summary.worker_count));
   out += fmt::format(", isolation {}", IsolationModeName(summary.isolation));
+  if (summary.isolation == IsolationMode::kInProcess) {
+    out += " (no protection from what is scanned)";
+  }
   if (summary.peak_memory > 0) {
     out += fmt::format(", peak memory {}", HumanSize(summary.peak_memory));
   }

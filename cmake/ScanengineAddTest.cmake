@@ -25,12 +25,13 @@ if(SCANENGINE_BUILD_TESTS)
   include(Catch)
   # Before any folder adds a test of its own.
   enable_testing()
-  add_library(scanengine_test_main STATIC
-    tests/support/catch_main.cc
-    tests/support/temp_dir_posix.cc)
+  add_library(scanengine_test_support STATIC tests/support/temp_dir_posix.cc)
+  target_include_directories(scanengine_test_support
+                             PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(scanengine_test_support PRIVATE scanengine_warnings)
+  add_library(scanengine_test_main STATIC tests/support/catch_main.cc)
   target_link_libraries(scanengine_test_main
-    PUBLIC Catch2::Catch2
-    PRIVATE scanengine_warnings)
+                        PUBLIC Catch2::Catch2 scanengine_test_support)
   target_include_directories(scanengine_test_main
                              PUBLIC "${PROJECT_SOURCE_DIR}")
 endif()

@@ -25,7 +25,8 @@ struct DiscoveredFile {
   std::string path;
   std::uint64_t size = 0;
   /// kScanned: to be scanned. Else the outcome: kSkipped (device, link out of
-  /// the root), kUnreadable (file or folder that cannot be opened), kLimit.
+  /// the root), kUnreadable (file or folder that cannot be opened), kLimit,
+  /// kChanged (folder that vanished or was moved meanwhile).
   OutcomeStatus status = OutcomeStatus::kScanned;
   std::string detail;
 };
@@ -52,6 +53,11 @@ ReadRoots ResolveReadRoots(const DiscoveryOptions& options);
 
 /// Walks all paths and gives every file to |sink| exactly once, until done or
 /// told to stop.
+///
+/// Paths are the root as given, "/" and the path below it, as find(1) writes
+/// them: "." gives "./x", "a//" gives "a/x". A file that has vanished since it
+/// was listed is given all the same. What filters leave out is not given; they
+/// apply to what is below a root, never to what was named itself.
 ///
 /// Never fails as a whole: what cannot be read becomes an outcome of its own.
 /// Uses memory for the folders on the current path only, no recursion, and few

@@ -92,8 +92,8 @@ class PageWriter final : public StatusBoardWriter {
   void EndTask() override { Store(page_->task, 0); }
   void SetPhase(std::string_view phase) override {
     std::array<std::uint64_t, kPhaseWords> words{};
-    std::memcpy(words.data(), phase.data(),
-                std::min(phase.size(), kPhaseSize - 1));
+    phase = phase.substr(0, kPhaseSize - 1);
+    if (!phase.empty()) std::memcpy(words.data(), phase.data(), phase.size());
     for (std::size_t i = 0; i < kPhaseWords; ++i) {
       Store(page_->phase[i], words[i]);
     }

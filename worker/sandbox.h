@@ -22,8 +22,8 @@ struct SandboxReport {
 /// system can; so call it before any thread starts.
 ///
 /// What the system lacks is listed in `missing`, not an error. Fails when a
-/// part that the system has cannot be put in force, or a root cannot be opened:
-/// then the worker must not go on.
+/// part that the system has cannot be put in force, or a root that exists cannot
+/// be opened: then the worker must not go on.
 Result<SandboxReport> EnterSandbox(const SandboxRequest& request);
 
 }  // namespace scanengine

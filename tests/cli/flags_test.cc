@@ -85,7 +85,7 @@ TEST_CASE("Help: holds every flag, every exit code and fits its lines") {
     CAPTURE(word);
     CHECK(full.find(word) != std::string::npos);
   }
-  std::istringstream lines(full);
+  std::istringstream lines(brief + full);
   for (std::string line; std::getline(lines, line);) {
     CAPTURE(line);
     CHECK(line.size() <= 80);

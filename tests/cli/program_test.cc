@@ -1,6 +1,8 @@
 // Real processes: exit codes, streams and signals of the whole program.
 
+#include <pty.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -191,6 +193,36 @@ TEST_CASE("Program: colors and the status line follow flags and environment") {
   CHECK(Shell("COLUMNS=40 $P --progress always clean").err ==
         "\r[1/1+]\x1b[K\r\x1b[K");
   CHECK(Shell("$P clean").err.empty());
+}
+
+// What a terminal of |columns| gets to see of the program.
+std::string OnTerminal(unsigned short columns, const char* argument) {
+  winsize size{};
+  size.ws_col = columns;
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) {
+    ::unsetenv("NO_COLOR");
+    ::unsetenv("CLICOLOR_FORCE");
+    ::setenv("TERM", "xterm", 1);
+    ::execl(SCRIPTED_SCANENGINE, SCRIPTED_SCANENGINE, argument, nullptr);
+    ::_exit(127);
+  }
+  REQUIRE(child > 0);
+  std::string seen;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(terminal, buffer, sizeof buffer)) > 0;) {
+    seen.append(buffer, static_cast<std::size_t>(got));
+  }
+  ::close(terminal);
+  ::waitpid(child, nullptr, 0);
+  return seen;
+}
+
+TEST_CASE("Program: a terminal gets colors and a status line of its width") {
+  CHECK(OnTerminal(80, "finding")
+            .starts_with("\r[1/1+]\x1b[K\r\x1b[K\x1b[1mfinding\x1b[0m\r\n"));
+  CHECK(OnTerminal(6, "clean").starts_with("\r[...]\x1b[K\r\x1b[K"));
 }
 
 }  // namespace

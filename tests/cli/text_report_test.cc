@@ -162,6 +162,29 @@ TEST_CASE("TextReport: megabytes from a worker are cut") {
             .size() < 20'000);
 }
 
+TEST_CASE("TextReport: what the rules do not say takes no room") {
+  Finding bare = MakeFinding("r", Severity::kHigh, "m");
+  bare.why.clear();
+  bare.advice.clear();
+  CHECK(RenderRun({}, {MakeOutcome("a", OutcomeStatus::kScanned, {bare})})
+            .find("What to do") == std::string::npos);
+}
+
+TEST_CASE("TextReport: in-process and degraded runs say so") {
+  RunSummary summary = Summarise({});
+  summary.isolation = IsolationMode::kInProcess;
+  CHECK(
+      SummaryText(summary, TextStyle(false))
+          .find("isolation in-process (no protection from what is scanned)") !=
+      std::string::npos);
+  summary.degraded = true;
+  summary.fallbacks = 3;
+  summary.degraded_reason = "no workers";
+  CHECK(SummaryText(summary, TextStyle(false))
+            .find("  degraded  3 files were scanned without isolation: no "
+                  "workers\n") != std::string::npos);
+}
+
 std::string Verdict(const RunSummary& summary, ReportOptions options = {}) {
   return VerdictText(summary, options, 1, TextStyle(false));
 }

@@ -379,6 +379,17 @@ TEST_CASE("Discovery: a folder replaced by a link is not followed") {
                         "--follow-symlinks scans it"}));
 }
 
+// Folders beside the next one of a chain. The system decides which of them it
+// lists before that one; names that differ from level to level see to it that
+// the walk has to come back to some levels.
+Lines Sides(std::size_t level) {
+  Lines sides;
+  for (const char* side : {"/a", "/m", "/y", "/z"}) {
+    sides.push_back(side + std::to_string(level));
+  }
+  return sides;
+}
+
 TEST_CASE("Discovery: a tree moved during the walk is neither left nor lost") {
   constexpr std::size_t kDepth = 40;
   constexpr std::size_t kMovedLevel = 20;
@@ -389,7 +400,7 @@ TEST_CASE("Discovery: a tree moved during the walk is neither left nor lost") {
   for (std::size_t level = 1; level <= kDepth; ++level) {
     path += "/n";
     dir.File(path + "/f" + std::to_string(level));
-    for (const char* side : {"/a", "/m", "/y", "/z"}) {
+    for (const std::string& side : Sides(level)) {
       dir.File(path + side + "/s" + std::to_string(level));
     }
   }
@@ -427,13 +438,65 @@ TEST_CASE("Discovery: a tree moved during the walk is neither left nor lost") {
   CHECK(changed <= 1);
 }
 
+TEST_CASE("Discovery: a tree put in another one's place is not walked") {
+  constexpr std::size_t kDepth = 30;
+  TempDir outside;
+  TempDir dir;
+  const auto chain = [](std::size_t level) {
+    std::string path = "r";
+    for (std::size_t i = 0; i < level; ++i) path += "/n";
+    return path;
+  };
+  for (std::size_t level = 1; level <= kDepth; ++level) {
+    for (const std::string& side : Sides(level)) {
+      dir.File(chain(level) + side + "/s");
+    }
+  }
+  dir.File(chain(kDepth) + "/bottom");
+  // The way up from the bottom ends at level 20; the way down from the root
+  // would meet the decoy at level 10.
+  CollectingSink sink([&](const DiscoveredFile& file) {
+    if (file.path == dir / chain(kDepth) + "/bottom") {
+      fs::rename(dir / chain(20), outside / "20");
+      fs::rename(dir / chain(10), outside / "10");
+      for (std::size_t level = 10; level < 20; ++level) {
+        for (const std::string& side : Sides(level)) {
+          dir.File(chain(level) + side + "/decoy");
+        }
+      }
+    }
+    return true;
+  });
+  Discover(Walking({dir / "r"}), sink);
+  std::vector<std::size_t> sides(kDepth + 1);
+  std::vector<std::size_t> changed(kDepth + 1);
+  for (const DiscoveredFile& file : sink.files()) {
+    const fs::path path = file.path;
+    CHECK(path.filename() != "decoy");
+    if (file.status == OutcomeStatus::kChanged) {
+      ++changed[static_cast<std::size_t>(
+          std::count(path.begin(), path.end(), fs::path("n")))];
+    } else if (path.filename() == "s") {
+      ++sides[std::stoul(path.parent_path().filename().string().substr(1))];
+    }
+  }
+  for (std::size_t level = 1; level <= kDepth; ++level) {
+    CAPTURE(level);
+    const bool lost = level >= 10 && level < 20;
+    // What was left in a folder when it was lost is said, once.
+    CHECK(changed[level] == (sides[level] < 4 ? 1 : 0));
+    if (!lost) CHECK(sides[level] == 4);
+  }
+  CHECK(std::count(changed.begin(), changed.end(), 1) > 0);
+}
+
 TEST_CASE("Discovery: a tree removed during the walk ends with changed") {
   constexpr std::size_t kDepth = 40;
   TempDir dir;
   std::string path = "r";
   for (std::size_t level = 1; level <= kDepth; ++level) {
     path += "/n";
-    for (const char* side : {"/a", "/m", "/y", "/z"}) dir.Folder(path + side);
+    for (const std::string& side : Sides(level)) dir.Folder(path + side);
   }
   dir.File(path + "/bottom");
   dir.File("last/x");

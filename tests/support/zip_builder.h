@@ -64,8 +64,9 @@ struct ZipItem {
   bool descriptor = false;
   bool listed = true;  ///< In the central directory.
   std::uint32_t external_attributes = 0;
-  std::optional<std::uint32_t> header_offset = {};  ///< Instead of the true one.
-  std::string gap = {};                        ///< Bytes before the header.
+  std::optional<std::uint32_t> header_offset =
+      {};                ///< Instead of the true one.
+  std::string gap = {};  ///< Bytes before the header.
 };
 
 /// Writes zip archives, and can write any field wrong on purpose.

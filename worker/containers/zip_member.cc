@@ -21,6 +21,27 @@ std::string Quoted(std::string_view name) {
   return "member " + QuoteZipName(name);
 }
 
+// A window of the archive that counts what is read of it.
+class CountedSource final : public ByteSource {
+ public:
+  CountedSource(ByteSource& archive, std::uint64_t offset, std::uint64_t size)
+      : window_(archive, offset, size) {}
+
+  std::uint64_t size() const override { return window_.size(); }
+  Result<std::size_t> ReadAt(std::uint64_t offset,
+                             std::span<std::byte> out) override {
+    auto got = window_.ReadAt(offset, out);
+    if (got.ok()) read_ += got.value();
+    return got;
+  }
+  bool random_access() const override { return window_.random_access(); }
+  std::uint64_t read() const { return read_; }
+
+ private:
+  SubSource window_;
+  std::uint64_t read_ = 0;
+};
+
 }  // namespace
 
 // The sources that one reading goes through.
@@ -28,7 +49,7 @@ struct ZipMemberScanner::Opened {
   Opened(ByteSource& archive, const ZipData& data, std::uint64_t length)
       : packed(archive, data.offset, length) {}
 
-  SubSource packed;
+  CountedSource packed;
   std::optional<InflateSource> inflate;
   std::optional<CheckedSource> checked;
 };
@@ -43,36 +64,36 @@ ZipMemberScanner::ZipMemberScanner(ByteSource& archive, ZipSink& sink,
 ZipDataResult ZipMemberScanner::Scan(std::string_view name,
                                      const ZipData& data) {
   ZipDataResult result;
-  if (!Afford(data.open_ended ? 0 : data.packed_size)) return result;
-  if (!Readable(name, data)) return result;
+  if (!Affordable() || !Readable(name, data)) return result;
   const auto opened = Open(data);
   sink_.ScanMember(name, *opened->checked);
   opened->checked->ReadOn(kReadOnBytes);
+  Pay(*opened);
   Judge(name, data, *opened);
   result.broken = opened->checked->broken().has_value();
   if (opened->inflate) result.packed_end = opened->inflate->packed_end();
-  if (data.open_ended) {
-    Afford(std::min(result.packed_end, opened->packed.size()));
-  }
   return result;
 }
 
-// False once members are read that lie on top of each other.
-bool ZipMemberScanner::Afford(std::uint64_t packed) {
-  const std::uint64_t cost = std::min(packed, archive_.size());
-  if (!spent_ && cost <= allowance_) {
-    allowance_ -= cost;
-    return true;
-  }
-  if (!spent_) {
+// False once members were read that lie on top of each other.
+bool ZipMemberScanner::Affordable() {
+  if (allowance_ != 0) return true;
+  if (!refused_) {
     sink_.MarkIncomplete(OutcomeStatus::kLimit,
                          "zip members overlap too much to scan them all");
     reporter_.Report(kZipOverlap,
                      {"not scanned to the end: the members overlap so much "
                       "that they are many times the size of the archive"});
   }
-  spent_ = true;
+  refused_ = true;
   return false;
+}
+
+void ZipMemberScanner::Pay(const Opened& opened) {
+  // What was read again is the scanner's own affair.
+  const std::uint64_t cost =
+      std::min(opened.packed.read(), opened.packed.size());
+  allowance_ -= std::min(allowance_, cost);
 }
 
 // Judges the mark of encryption, and the method.
@@ -114,6 +135,7 @@ bool ZipMemberScanner::LooksPlain(const ZipData& data) {
   if (data.method == kZipStored) plain.packed_size = data.size;
   const auto opened = Open(plain);
   opened->checked->ReadOn(kPlainTestBytes);
+  Pay(*opened);
   const CheckedSource& bytes = *opened->checked;
   if (!bytes.complete()) return false;
   return bytes.crc() == data.crc ||

@@ -45,8 +45,10 @@ struct ZipDataResult {
 /// the headers said against the bytes that came.
 ///
 /// A broken checksum or a false mark of encryption never keeps a member from
-/// being scanned. The packed bytes of all members together may be read about
-/// twice, so that overlapping members cannot multiply the work.
+/// being scanned. What members take of the archive may add up to about twice
+/// its size, so that overlapping members cannot multiply the work; a member
+/// costs no more than what was read of it, so that lies about sizes do not use
+/// that up.
 class ZipMemberScanner {
  public:
   /// Nothing is owned.
@@ -60,7 +62,8 @@ class ZipMemberScanner {
  private:
   struct Opened;
 
-  bool Afford(std::uint64_t packed);
+  bool Affordable();
+  void Pay(const Opened& opened);
   bool LooksPlain(const ZipData& data);
   bool Readable(std::string_view name, const ZipData& data);
   std::unique_ptr<Opened> Open(const ZipData& data);
@@ -69,8 +72,8 @@ class ZipMemberScanner {
   ByteSource& archive_;
   ZipSink& sink_;
   ZipReporter& reporter_;
-  std::uint64_t allowance_;
-  bool spent_ = false;
+  std::uint64_t allowance_;  // Bytes that members may still take.
+  bool refused_ = false;     // One was not scanned, which has been said.
 };
 
 }  // namespace scanengine

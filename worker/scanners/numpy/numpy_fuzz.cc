@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   using namespace scanengine;
   MemorySource source(std::as_bytes(std::span(data, size)));
   ScanSourceAs(source, "fuzz.npy");
+  // Large windows make it slow: some inputs are enough.
+  if (size % 8 != 0) return 0;
   UnsizedSource unsized(source);
   ScanSourceAs(unsized, "fuzz.npy");
   return 0;
