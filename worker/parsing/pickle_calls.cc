@@ -338,8 +338,11 @@ std::optional<std::string> PickleCaller::Joined(const std::string& separator,
 }
 
 PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
+  if (m_.globals_[callee.index()].meaning == PickleMeaning::kOpaque) {
+    return Result(callee, arguments);
+  }
+  // A copy: the table grows while the call is worked out.
   const PickleGlobal of = m_.globals_[callee.index()];
-  if (of.meaning == PickleMeaning::kOpaque) return Result(callee, arguments);
   const auto known = m_.ArgumentsOf(arguments);
   const Values a = known.value_or(Values());
   const PickleValue unknown_arguments =

@@ -13,6 +13,7 @@ namespace scanengine {
 
 using Kind = PickleKind;
 using Problem = PickleProblem;
+using Op = PickleOp;
 
 template <std::size_t kBytes>
 bool PickleMachine::TakeInteger(std::uint64_t* value) {
@@ -277,6 +278,11 @@ bool PickleMachine::DoDict() {
 bool PickleMachine::DoAppend() {
   if (available() < 2) return Underflow();
   const std::size_t start = stack_.size() - 1;
+  if (arena_.IsNode(stack_[start - 1], PickleNodeKind::kList)) [[likely]] {
+    arena_.Append(stack_[start - 1], stack_[start]);
+    stack_.pop_back();
+    return true;
+  }
   AppendTo(stack_[start - 1], start);
   return true;
 }
@@ -631,7 +637,33 @@ bool PickleMachine::Step() {
   op_offset_ = reader_.offset();
   const std::uint8_t* code = reader_.Take(1);
   if (code == nullptr) return Truncated();
-  return Handlers::kTable[*code](*this);
+  // What most of a large pickle is made of, where the compiler can inline it.
+  switch (static_cast<Op>(*code)) {
+    case Op::kBinInt1:
+      return DoBinInt1();
+    case Op::kBinInt2:
+      return DoBinInt2();
+    case Op::kBinInt:
+      return DoBinInt();
+    case Op::kBinFloat:
+      return DoBinFloat();
+    case Op::kMemoize:
+      return DoMemoize();
+    case Op::kBinPut:
+      return DoBinPut();
+    case Op::kBinGet:
+      return DoBinGet();
+    case Op::kShortBinUnicode:
+      return DoShortBinUnicode();
+    case Op::kAppend:
+      return DoAppend();
+    case Op::kSetItem:
+      return DoSetItem();
+    case Op::kTuple2:
+      return DoTuple2();
+    default:
+      return Handlers::kTable[*code](*this);
+  }
 }
 
 }  // namespace scanengine

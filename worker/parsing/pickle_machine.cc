@@ -221,14 +221,29 @@ PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
 
 PickleValue PickleMachine::ImportWritten(std::string_view module,
                                          std::string_view name) {
+  written_key_.assign(module);
+  written_key_ += '\n';
+  written_key_ += name;
+  if (protocol_ < 3) written_key_ += "\n2";
+  const auto known = written_index_.find(written_key_);
+  if (known != written_index_.end()) {
+    return Import(known->second, false, name);
+  }
+  const std::uint32_t id = InternWritten(module, name);
+  if (id != kNoPickleGlobal) written_index_.emplace(written_key_, id);
+  return Import(id, false, name);
+}
+
+std::uint32_t PickleMachine::InternWritten(std::string_view module,
+                                           std::string_view name) {
   if (protocol_ < 3) {
     const PickleName fixed = FixPythonTwoName(module, name);
     if (fixed.module != module || fixed.name != name) {
       const std::string written = std::string(module) + "." + std::string(name);
-      return Import(Intern(fixed.module, fixed.name, written), false, name);
+      return Intern(fixed.module, fixed.name, written);
     }
   }
-  return Import(Intern(module, name, {}), false, name);
+  return Intern(module, name, {});
 }
 
 std::optional<std::string> PickleMachine::TextOf(PickleValue value) const {

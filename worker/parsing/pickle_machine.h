@@ -247,6 +247,7 @@ class PickleMachine {
                        std::string_view written);
   PickleValue Import(std::uint32_t id, bool by_attribute,
                      std::string_view name);
+  std::uint32_t InternWritten(std::string_view module, std::string_view name);
   PickleValue ImportWritten(std::string_view module, std::string_view name);
   void PutItems(PickleValue target, std::size_t start, bool pairs);
   void AppendTo(PickleValue target, std::size_t start);
@@ -361,7 +362,11 @@ class PickleMachine {
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
       global_index_;
   std::map<std::uint32_t, PickleValue> extensions_;
-  std::string key_;  // Scratch.
+  // The same by what the file has, with the protocol's class.
+  std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
+      written_index_;
+  std::string key_;          // Scratch.
+  std::string written_key_;  // Scratch.
 };
 
 }  // namespace scanengine

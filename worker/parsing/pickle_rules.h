@@ -101,8 +101,7 @@ inline constexpr Rule kPickleTrailingData{
     "Unpicklers ignore them; other programs may not.",
     "Find out what wrote the file."};
 inline constexpr Rule kPickleLeadingData{
-    "pickle-leading-data", Severity::kLow,
-    "Bytes come before the first pickle",
+    "pickle-leading-data", Severity::kLow, "Bytes come before the first pickle",
     "An unpickler would fail on them, so that a program must skip them; "
     "scanners that do not are blind to what follows.",
     "Find out what wrote the file."};
