@@ -27,7 +27,8 @@ void RunObserver::OnProgress(const Progress& progress) {
 }
 
 void RunObserver::OnNotice(const Notice& notice) {
-  if (parts_.quiet) return;
+  // Protection that was given up is never passed over in silence.
+  if (parts_.quiet && notice.kind != Notice::Kind::kDegraded) return;
   if (notice.kind == Notice::Kind::kWorkerLost && !parts_.verbose) return;
   if (parts_.status_line != nullptr) parts_.status_line->Clear();
   parts_.write_error("scanengine: " + Printable(notice.text, kMaxNoticeBytes) +
