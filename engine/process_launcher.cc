@@ -253,9 +253,9 @@ void ProcessLauncher::OnBytes(WorkerId worker,
     if (c.faulted) return;
   }
   if (!c.decoder.status().ok()) {
-    Fault(worker, c,
-          "sent bytes that are no message: " +
-              c.decoder.status().error().detail);
+    Fault(
+        worker, c,
+        "sent bytes that are no message: " + c.decoder.status().error().detail);
   }
 }
 
@@ -335,8 +335,8 @@ void ProcessLauncher::ReportExit(WorkerId worker) {
     // its parser.
     Fault(worker, *c, "ended in the middle of a message");
   }
-  events_.emplace_back(WorkerExited{worker, c->end.value_or(NativeEnd{}),
-                                    c->board->Read()});
+  events_.emplace_back(
+      WorkerExited{worker, c->end.value_or(NativeEnd{}), c->board->Read()});
   // Its handlers still refer to it: it goes when they have run.
   asio::post(io_, [this, worker] {
     Connection* at = Find(worker);
