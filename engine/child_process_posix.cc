@@ -97,9 +97,8 @@ struct VforkLauncher : bp::posix::default_launcher {
     ::sigemptyset(&none);
     ::pthread_sigmask(SIG_SETMASK, &all, &old);
     volatile int error = 0;  // Written by the child in our memory.
-    // This thread waits while the child runs in its memory; until the child has
-    // default actions for all signals they are blocked, so no handler runs
-    // there.
+    // This thread waits while the child runs in its memory. Signals stay
+    // blocked until all have their default actions: no handler runs there.
     // NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
     const pid_t child = ::vfork();
     if (child == 0) {

@@ -46,11 +46,14 @@ TEST_CASE("RunObserver: notices are single lines and clear the status line") {
         "scanengine: no workers:\\nx\\x1b[2J\n");
 }
 
-TEST_CASE("RunObserver: quiet hides notices, verbose shows all") {
+TEST_CASE("RunObserver: quiet hides notices but that protection is lost") {
   Bench bench;
   RunObserver quiet = bench.Observer(true, false, false);
-  quiet.OnNotice({Notice::Kind::kDegraded, "x"});
+  quiet.OnNotice({Notice::Kind::kStopping, "x"});
   CHECK(bench.errors.empty());
+  quiet.OnNotice({Notice::Kind::kDegraded, "no workers"});
+  CHECK(bench.errors == "scanengine: no workers\n");
+  bench.errors.clear();
   RunObserver verbose = bench.Observer(false, true, false);
   verbose.OnNotice({Notice::Kind::kWorkerLost, "worker 3 ended"});
   CHECK(bench.errors == "scanengine: worker 3 ended\n");
