@@ -328,6 +328,38 @@ TEST_CASE("PickleMachine: a planted append is called by APPEND") {
   CHECK(RunPickle(pickle).events.back() == "call os.system('id')");
 }
 
+TEST_CASE("PickleMachine: BUILD on a partial replaces what it calls") {
+  const std::string pickle = PickleBuilder(2)
+                                 .Global("functools", "partial")
+                                 .Global("builtins", "str")
+                                 .Tuple1()
+                                 .Op(Op::kNewObj)
+                                 .Mark()
+                                 .Global("os", "system")
+                                 .Text("id")
+                                 .Tuple1()
+                                 .Op(Op::kEmptyDict)
+                                 .Op(Op::kNone)
+                                 .Tuple()
+                                 .Build()
+                                 .EmptyTuple()
+                                 .Reduce()
+                                 .Stop();
+  CHECK(RunPickle(pickle).events.back() == "call os.system('id')");
+}
+
+TEST_CASE("PickleMachine: a name that is an attribute is not known") {
+  const std::string pickle = PickleBuilder()
+                                 .StackGlobal("numpy", "prod.a")
+                                 .StackGlobal("numpy", "prod.b")
+                                 .Op(Op::kStackGlobal)
+                                 .EmptyTuple()
+                                 .Reduce()
+                                 .Stop();
+  CHECK(RunPickle(pickle).events.back() ==
+        "call? <an import under a name that is not known>()");
+}
+
 TEST_CASE("PickleMachine: writing into an import is told") {
   const std::string pickle = PickleBuilder()
                                  .Global("numpy", "prod")

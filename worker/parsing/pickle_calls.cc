@@ -526,8 +526,26 @@ void PickleMachine::BuildState(PickleValue object, PickleValue state) {
     observer_.OnModify(*this, object, state, op_offset_);
     return;
   }
+  observer_.OnState(*this, object, state, op_offset_);
   if (!arena_.IsNode(object, PickleNodeKind::kCall)) return;
   PickleNode& built = arena_.node(object);
+  const std::uint32_t made_by = ClassOf(object);
+  if (made_by != kNoPickleGlobal &&
+      globals_[made_by].meaning == PickleMeaning::kPartial) {
+    // partial.__setstate__((function, arguments, keywords, dict)).
+    const auto parts = ArgumentsOf(state);
+    if (!parts || parts->empty()) return;
+    const PickleValue bound = arena_.Add(PickleNodeKind::kTuple);
+    arena_.Append(bound, (*parts)[0]);
+    if (parts->size() > 1) {
+      for (const PickleValue value :
+           ArgumentsOf((*parts)[1]).value_or(Values())) {
+        arena_.Append(bound, value);
+      }
+    }
+    arena_.node(object).items[1] = bound;
+    return;
+  }
   const PickleValue earlier = built.items[2];
   if (const auto planted = Lookup(earlier, "__setstate__")) {
     const PickleValue arguments =

@@ -154,6 +154,35 @@ ImportJudgement JudgeName(const ImportPolicy& policy,
   return Badness(other.verdict) > Badness(plain.verdict) ? other : plain;
 }
 
+// Distributions of scipy.stats keep the source of three small functions in
+// their state and run it when they are unpickled.
+constexpr std::string_view kScipyTemplate = "_parse_arg_template";
+
+// True for what scipy writes: three definitions that return their arguments.
+// No call fits in, since a line has one opening parenthesis and no string but
+// 'mv'.
+bool IsScipyTemplate(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+    if (line.empty()) continue;
+    const bool defines = line.starts_with("def _parse_args");
+    const bool rvs = line.starts_with("return self._argcheck_rvs(");
+    if (!defines && !rvs && !line.starts_with("return (")) return false;
+    if (std::count(line.begin(), line.end(), '(') != 1) return false;
+    constexpr std::string_view kMarks = "_ ,=.():'-";
+    for (const char c : line) {
+      const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9');
+      if (!word && kMarks.find(c) == std::string_view::npos) return false;
+    }
+    if (line.find("__") != std::string_view::npos) return false;
+  }
+  return true;
+}
+
 std::string Why(const ImportJudgement& judgement) {
   std::string text;
   if (!judgement.category.empty()) {
@@ -378,6 +407,37 @@ void PickleJudge::OnModify(const PickleMachine& machine, PickleValue target,
          {"writes into " + path, offset,
           path + ".update(" + machine.Render(state, kMaxEvidence) + ")",
           std::string(known.judgement.reference)});
+}
+
+void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
+                          PickleValue state, std::uint64_t offset) {
+  std::uint32_t budget = kMaxReach;
+  const std::uint32_t found = DangerIn(machine, state, 0, &budget);
+  if (found != kNoPickleGlobal) {
+    Known& known = Know(machine, found);
+    known.called = true;
+    if (++known.reports <= kMaxReportsPerName) {
+      Report(kPickleDangerousCall,
+             {"puts " + machine.global(found).written +
+                  " into the state of an object" + Why(known.judgement),
+              offset,
+              machine.Render(object, kMaxEvidence / 2) + ".__setstate__(" +
+                  machine.Render(state, kMaxEvidence / 2) + ")",
+              std::string(known.judgement.reference)});
+    }
+  }
+  const std::uint32_t made_by = machine.ClassOf(object);
+  if (made_by == kNoPickleGlobal ||
+      !machine.global(made_by).module.starts_with("scipy.stats")) {
+    return;
+  }
+  const auto text = machine.Lookup(state, kScipyTemplate);
+  if (!text) return;
+  const auto known_text = machine.TextOf(*text);
+  if (known_text && IsScipyTemplate(*known_text)) return;
+  Report(kPickleDangerousCall, {"gives " + machine.global(made_by).written +
+                                    " a text that it runs as code",
+                                offset, machine.Render(*text, kMaxEvidence)});
 }
 
 void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,

@@ -29,6 +29,8 @@ class PickleJudge final : public PickleObserver {
   void OnCall(const PickleMachine& machine, const PickleCall& call) override;
   void OnModify(const PickleMachine& machine, PickleValue target,
                 PickleValue state, std::uint64_t offset) override;
+  void OnState(const PickleMachine& machine, PickleValue object,
+               PickleValue state, std::uint64_t offset) override;
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string detail) override;
   void OnPayload(std::uint64_t offset, std::uint64_t size,

@@ -134,6 +134,14 @@ class PickleObserver {
   /// an object, or into sys.modules and the like.
   virtual void OnModify(const PickleMachine& machine, PickleValue target,
                         PickleValue state, std::uint64_t offset) = 0;
+  /// BUILD gives |state| to |object|, which is no import itself.
+  virtual void OnState(const PickleMachine& machine, PickleValue object,
+                       PickleValue state, std::uint64_t offset) {
+    (void)machine;
+    (void)object;
+    (void)state;
+    (void)offset;
+  }
   virtual void OnProblem(PickleProblem problem, std::uint64_t offset,
                          std::string detail) = 0;
 

@@ -64,7 +64,7 @@ inline constexpr Rule kPickleUnknownClass{
     "CWE-502"};
 inline constexpr Rule kPickleModifies{
     "pickle-modifies-import",
-    Severity::kHigh,
+    Severity::kCritical,
     "The pickle changes a module, class or function",
     "It writes into an import instead of an object. Other code of the program "
     "then runs with the changed parts.",

@@ -239,6 +239,34 @@ TEST_CASE("Pickle scanner: a file of that name that is none is malformed") {
   CHECK(ScanBytes("", "a.pkl").status != OutcomeStatus::kCrashed);
 }
 
+TEST_CASE("Pickle scanner: text that scipy runs is judged") {
+  const auto worst = [](std::string_view text) {
+    return WorstSeverity(
+        ScanBytes(PickleBuilder()
+                      .Global("scipy.stats._continuous_distns", "norm_gen")
+                      .EmptyTuple()
+                      .Op(Op::kNewObj)
+                      .Op(Op::kEmptyDict)
+                      .Text("_parse_arg_template")
+                      .Text(text)
+                      .Op(Op::kSetItem)
+                      .Build()
+                      .Stop(),
+                  "a.pkl"));
+  };
+  CHECK(worst("\ndef _parse_args(self, a, loc=0, scale=1):\n"
+              "    return (a,), loc, scale\n\n"
+              "def _parse_args_rvs(self, loc=0, scale=1, size=None):\n"
+              "    return self._argcheck_rvs(loc, scale, size=size)\n"
+              "def _parse_args_stats(self, loc=0, scale=1, moments='mv'):\n"
+              "    return (), loc, scale, moments\n") < Severity::kMedium);
+  CHECK(worst("print('inert')") == Severity::kCritical);
+  CHECK(worst("def _parse_args(self, a=exit()):\n    return ()") ==
+        Severity::kCritical);
+  CHECK(worst("def _parse_args(self): exit\n    return (), f`x`") ==
+        Severity::kCritical);
+}
+
 TEST_CASE("LooksLikePickle: pickles of all protocols are") {
   CHECK(LooksLike(System()));
   CHECK(LooksLike("cos\nsystem\n(S'id'\ntR."));
