@@ -101,6 +101,12 @@ void Supervisor::AcceptReply(Worker& worker, const ScanReply& reply) {
   }
   governor_.Learn(task.task.resource_class, worker.reported_peak, peak);
   worker.reported_peak = std::max(worker.reported_peak, peak);
+  // Short runs end before memory is polled.
+  std::uint64_t sum = 0;
+  for (const auto& [id, each] : workers_) {
+    sum += std::max(each.memory, each.reported_peak);
+  }
+  stats_.peak_memory = std::max(stats_.peak_memory, sum);
   if (reply.status == OutcomeStatus::kTimedOut) ++stats_.timeouts;
   if (reply.status == OutcomeStatus::kOutOfMemory && !in_process_ &&
       !worker.closing && worker.kill_stage == KillStage::kNone &&
