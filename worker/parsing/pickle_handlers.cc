@@ -432,7 +432,9 @@ bool PickleMachine::DoStackGlobal() {
   const PickleValue name = PopValue();
   const PickleValue module = PopValue();
   for (const PickleValue part : {name, module}) {
-    const bool may_be_text = part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
+    // An attribute of an import may be a string, planted there by BUILD.
+    const bool may_be_text = part.Is(Kind::kGlobal) ||
+                             part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
                              part.Is(Kind::kUnknown) ||
                              part.Is(Kind::kInstance) ||
                              arena_.IsNode(part, PickleNodeKind::kText) ||
