@@ -30,6 +30,7 @@ class InProcessLauncher final : public WorkerLauncher {
     WorkerHello hello;
     hello.build_id = BuildId();
     hello.pid = CurrentProcessId();
+    closing_ = false;
     events_.emplace_back(WorkerReady{kOnlyWorker, std::move(hello)});
     return kOnlyWorker;
   }
@@ -38,7 +39,10 @@ class InProcessLauncher final : public WorkerLauncher {
     tasks_.insert(tasks_.end(), tasks.begin(), tasks.end());
   }
 
-  void Close(WorkerId worker) override { End(worker); }
+  void Close(WorkerId worker) override {
+    closing_ = true;
+    if (tasks_.empty()) End(worker);
+  }
   void Terminate(WorkerId worker) override { End(worker); }
   void Kill(WorkerId worker) override { End(worker); }
 
@@ -48,6 +52,8 @@ class InProcessLauncher final : public WorkerLauncher {
       tasks_.pop_front();
       events_.emplace_back(
           WorkerReplied{kOnlyWorker, {RunScanTask(environment_, task)}});
+    } else if (events_.empty() && closing_) {
+      End(kOnlyWorker);
     }
     while (events_.empty() && !interrupted_.exchange(false) &&
            std::chrono::steady_clock::now() < until) {
@@ -67,6 +73,7 @@ class InProcessLauncher final : public WorkerLauncher {
  private:
   void End(WorkerId worker) {
     tasks_.clear();
+    closing_ = false;
     events_.emplace_back(
         WorkerExited{worker, {NativeEnd::Kind::kExited, 0}, {}});
   }
@@ -75,6 +82,7 @@ class InProcessLauncher final : public WorkerLauncher {
   ScanEnvironment environment_;
   std::deque<TaskRequest> tasks_;
   std::vector<WorkerEvent> events_;
+  bool closing_ = false;  // Ends when it has answered what it holds.
   std::atomic<bool> interrupted_{false};
 };
 

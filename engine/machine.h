@@ -21,8 +21,9 @@ struct StandardInput {
   NativeHandle handle = kNoHandle;
   std::uint64_t size = 0;
 };
-/// Standard input itself if it is a regular file, else a copy of it in a file
-/// that has no name. Reads until the end of the input. Fails with kIo, and with
+/// Standard input itself if it is a regular file, at its beginning and opened
+/// for reading alone, else a copy of the rest of it in a file that has no name.
+/// Nothing can be written through the handle. Reads until the end of the input. Fails with kIo, and with
 /// kLimitExceeded past |max_size| bytes (0: none).
 Result<StandardInput> CaptureStandardInput(std::uint64_t max_size);
 void CloseHandle(NativeHandle handle);

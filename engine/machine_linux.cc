@@ -111,7 +111,11 @@ std::chrono::microseconds ProcessorTime() {
 Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
   struct stat info {};
   if (::fstat(0, &info) != 0) return Error{ErrorCode::kIo, "is closed"};
-  if (S_ISREG(info.st_mode) && ::lseek(0, 0, SEEK_CUR) == 0) {
+  // What tells no size (/proc) is copied, and so is what could be written to:
+  // workers get the descriptor.
+  const int mode = ::fcntl(0, F_GETFL) & O_ACCMODE;
+  if (S_ISREG(info.st_mode) && info.st_size > 0 && mode == O_RDONLY &&
+      ::lseek(0, 0, SEEK_CUR) == 0) {
     const int copy = ::fcntl(0, F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return Error{ErrorCode::kIo, std::strerror(errno)};
     const auto size = static_cast<std::uint64_t>(info.st_size);

@@ -38,7 +38,7 @@ class MemoryGovernor {
 
   /// True if |needed| more fit beside |in_use|.
   bool Admits(std::uint64_t in_use, std::uint64_t needed) const {
-    return limit_ == 0 || in_use + needed <= limit_;
+    return limit_ == 0 || (needed <= limit_ && in_use <= limit_ - needed);
   }
 
   static constexpr std::uint64_t kFirstEstimate = 64ULL << 20;

@@ -20,6 +20,9 @@
 namespace scanengine {
 namespace {
 
+// Of one file, with texts as long as they may be, in one message.
+constexpr std::uint32_t kMostFindings = 1'500;
+
 // Stands in when workers cannot even be prepared: every start fails with the
 // reason, and the supervisor does what it does when workers cannot be had.
 class NoLauncher final : public WorkerLauncher {
@@ -141,6 +144,14 @@ Status CheckOptions(const ScanOptions& options) {
   if (options.retries < 0) return bad("the number of retries is negative");
   if (options.timeout.count() < 0) return bad("the time limit is negative");
   if (options.recycle_after < 0) return bad("recycle_after is negative");
+  // Deadlines are added up in nanoseconds.
+  if (options.timeout > std::chrono::hours(24 * 366)) {
+    return bad("the time limit is longer than a year");
+  }
+  if (options.limits.max_ratio == 0) return bad("max_ratio is 0");
+  if (options.limits.max_findings > kMostFindings) {
+    return bad("max_findings is larger than a reply can carry");
+  }
   const bool in_process = options.isolation == IsolationMode::kInProcess;
   if (in_process && options.require_isolation) {
     return bad("isolation is required and in-process scanning asked for");

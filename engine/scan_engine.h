@@ -159,10 +159,11 @@ class ScanEngine {
   ScanEngine& operator=(const ScanEngine&) = delete;
 
   /// Scans everything and returns when every file has its outcome. What
-  /// happens to a file is never an error here. Fails, before any file is
+  /// happens to a file is never an error here; if isolation is required and
+  /// cannot be had, all that is left ends as kNotRun. Fails, before any file is
   /// scanned, with kInvalidArgument (a policy does not parse, a number makes no
-  /// sense), kSpawnFailed (isolation is required and cannot be had) or
-  /// kUnsupported (the sandbox is required and incomplete). Call it once.
+  /// sense) or kUnsupported (the sandbox is required and incomplete). Call it
+  /// once.
   Result<RunSummary> Run(ScanObserver& observer);
 
   /// First call: hands out no more, lets running files finish. Second: ends

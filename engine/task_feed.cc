@@ -12,22 +12,27 @@ constexpr std::size_t kMaxShared = 8192;
 constexpr std::size_t kMaxSharedBytes = 16U << 20;  // Of paths.
 // Files handed over with one lock while the supervisor has enough to do.
 constexpr std::size_t kPublishEvery = 64;
+// A sparse file may claim any size at no cost. Past this one more bytes buy
+// neither time nor rank: sums of either must not overflow.
+constexpr std::uint64_t kMaxCountedSize = 1ULL << 48;
+// A task with a longer path would not fit the messages to a worker.
+constexpr std::size_t kMaxTargetBytes = 4U << 20;
 
 }  // namespace
 
 std::chrono::microseconds EstimateCost(std::uint64_t size) {
   constexpr std::uint64_t kFixed = 30;
   constexpr std::uint64_t kBytesPerMicrosecond = 400;
-  return std::chrono::microseconds(
-      static_cast<std::int64_t>(kFixed + size / kBytesPerMicrosecond));
+  return std::chrono::microseconds(static_cast<std::int64_t>(
+      kFixed + std::min(size, kMaxCountedSize) / kBytesPerMicrosecond));
 }
 
 std::chrono::microseconds DeadlineFor(std::chrono::milliseconds timeout,
                                       std::uint64_t size) {
   if (timeout.count() == 0) return std::chrono::microseconds(0);
   constexpr std::uint64_t kBytesPerSecond = 50'000'000;
-  return timeout + std::chrono::seconds(
-                       static_cast<std::int64_t>(size / kBytesPerSecond));
+  return timeout + std::chrono::seconds(static_cast<std::int64_t>(
+                       std::min(size, kMaxCountedSize) / kBytesPerSecond));
 }
 
 std::string ResourceClassOf(const std::string& path, std::uint64_t size) {
@@ -81,6 +86,11 @@ Task TaskFeed::MakeTask(DiscoveredFile file) {
   task.cost = EstimateCost(file.size);
   task.deadline = DeadlineFor(timeout_, file.size);
   task.resource_class = ResourceClassOf(file.path, file.size);
+  if (file.status == OutcomeStatus::kScanned &&
+      file.path.size() > kMaxTargetBytes) {
+    file.status = OutcomeStatus::kUnreadable;
+    file.detail = "its path is too long for a worker";
+  }
   if (file.status != OutcomeStatus::kScanned) {
     ScanReply reply;
     reply.status = file.status;

@@ -17,7 +17,7 @@ void TaskQueue::AddFront(QueuedTask task) {
 
 void TaskQueue::AddRetry(QueuedTask task) {
   cost_ += task.task.cost;
-  const std::uint64_t due = popped_ + size();
+  const std::uint64_t due = popped_ + fresh_.size() + retries_.size();
   retries_.push_back({std::move(task), due});
 }
 
@@ -45,7 +45,8 @@ const QueuedTask* TaskQueue::Peek() const {
 
 QueuedTask TaskQueue::Pop() {
   QueuedTask task;
-  switch (NextLane()) {
+  const Lane lane = NextLane();
+  switch (lane) {
     case Lane::kFront:
       task = std::move(front_.front());
       front_.pop_front();
@@ -61,7 +62,7 @@ QueuedTask TaskQueue::Pop() {
     case Lane::kNone:
       SCANENGINE_CHECK(false);
   }
-  ++popped_;
+  if (lane != Lane::kFront) ++popped_;
   cost_ -= task.task.cost;
   return task;
 }

@@ -18,7 +18,8 @@ namespace scanengine {
 ///
 /// First what came back uncounted, then fresh tasks, the dearest of the window
 /// first (so that a big file does not start last), and tasks to be retried
-/// behind everything that waited when they came back. Not thread-safe.
+/// behind as many as waited when they came back: fresh ones that cost more may
+/// overtake, but never without end. Not thread-safe.
 class TaskQueue {
  public:
   void AddFresh(QueuedTask task);
@@ -42,7 +43,7 @@ class TaskQueue {
  private:
   struct Retry {
     QueuedTask task;
-    std::uint64_t due;  // In tasks popped.
+    std::uint64_t due;  // When popped_ is that.
   };
   enum class Lane { kNone, kFront, kFresh, kRetry };
 
@@ -51,7 +52,7 @@ class TaskQueue {
   std::deque<QueuedTask> front_;
   std::multimap<std::chrono::microseconds, QueuedTask, std::greater<>> fresh_;
   std::deque<Retry> retries_;
-  std::uint64_t popped_ = 0;
+  std::uint64_t popped_ = 0;  // But for those in front, who never wait.
   std::chrono::microseconds cost_{0};
 };
 

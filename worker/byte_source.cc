@@ -13,6 +13,8 @@ SubSource::SubSource(ByteSource& base, std::uint64_t offset, std::uint64_t size)
 Result<std::size_t> SubSource::ReadAt(std::uint64_t offset,
                                       std::span<std::byte> out) {
   if (offset >= size_) return std::size_t{0};
+  // The end of |base| may not be known, and an offset is only a claim.
+  if (offset > kUnknownSize - offset_) return std::size_t{0};
   const std::uint64_t rest = size_ - offset;
   if (out.size() > rest) out = out.first(static_cast<std::size_t>(rest));
   return base_.ReadAt(offset_ + offset, out);

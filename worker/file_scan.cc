@@ -1,6 +1,8 @@
 #include "worker/file_scan.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <utility>
 
 #include "ipc/check.h"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxAssets = 256;
 constexpr std::uint32_t kClockEvery = 64;  // Checkpoints per look at the clock.
+constexpr std::uint32_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
 constexpr std::uint64_t kRatioFreeBytes = 64ULL << 20;
 
 constexpr Rule kLimitReached{
@@ -45,6 +48,12 @@ Finding MakeFinding(const Rule& rule, std::string message,
   finding.advice = rule.advice;
   finding.reference = rule.reference;
   return finding;
+}
+
+// What is counted may be what a file claims: it must not wrap around.
+std::uint64_t SumOrMost(std::uint64_t a, std::uint64_t b) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  return b > kMost - a ? kMost : a + b;
 }
 
 // Empty if nothing is missed: no model loader reads such a file.
@@ -123,18 +132,30 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   }
 }
 
+FileScan::FindingKey FileScan::KeyOf(const Finding& finding) {
+  const int mildness = static_cast<int>(Severity::kCritical) -
+                       static_cast<int>(finding.severity);
+  return {mildness, finding.rule_id, finding.message, finding.member,
+          finding.evidence};
+}
+
 void FileScan::AddFinding(Finding finding) {
   if (stopped_) return;
-  FindingKey key{finding.rule_id, finding.severity, finding.message,
-                 finding.member, finding.evidence};
+  FindingKey key = KeyOf(finding);
   const auto at = findings_.find(key);
   if (at != findings_.end()) {
-    ++at->second.count;
+    Finding& known = at->second;
+    known.offset = std::min(known.offset, finding.offset);
+    if (known.count != kMaxCount) ++known.count;
     return;
   }
   if (findings_.size() >= environment_.limits.max_findings) {
     ++dropped_findings_;
-    return;
+    // Or else a file could hide the worst behind many that are mild.
+    const bool worse = !findings_.empty() &&
+                       finding.severity > findings_.rbegin()->second.severity;
+    if (!worse) return;
+    findings_.erase(std::prev(findings_.end()));
   }
   findings_.emplace(std::move(key), std::move(finding));
 }
@@ -173,8 +194,8 @@ bool FileScan::CountMember() {
 
 bool FileScan::ChargeUnpacked(std::uint64_t out, std::uint64_t in) {
   if (stopped_ || budget_spent_) return false;
-  unpacked_ += out;
-  packed_ += in;
+  unpacked_ = SumOrMost(unpacked_, out);
+  packed_ = SumOrMost(packed_, in);
   const ScanLimits& limits = environment_.limits;
   std::string text;
   if (unpacked_ > limits.max_unpacked) {
@@ -219,9 +240,8 @@ ScanReply FileScan::Finish(ByteSource& source) {
         kLimitReached,
         std::to_string(dropped_findings_) + " more findings are not listed",
         "");
-    findings_.emplace(
-        FindingKey{finding.rule_id, finding.severity, finding.message, "", ""},
-        std::move(finding));
+    FindingKey key = KeyOf(finding);
+    findings_.emplace(std::move(key), std::move(finding));
   }
   ScanReply reply;
   reply.task = task_;

@@ -57,9 +57,12 @@ class FileScan {
   void Stop(OutcomeStatus status, std::string detail);
 
  private:
-  // Findings that agree in all of this are one.
+  // Findings that agree in all of this are one: how far from critical, rule,
+  // message, member, evidence. Ordered so that the mildest come last.
   using FindingKey =
-      std::tuple<std::string, Severity, std::string, std::string, std::string>;
+      std::tuple<int, std::string, std::string, std::string, std::string>;
+
+  static FindingKey KeyOf(const Finding& finding);
 
   ScanReply Finish(ByteSource& source);
 

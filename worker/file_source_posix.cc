@@ -105,6 +105,10 @@ class PosixFileSource final : public FileSource {
 }  // namespace
 
 Result<std::unique_ptr<FileSource>> FileSource::Open(const TaskRequest& task) {
+  // The system would take the part before a null byte for the whole.
+  const bool named =
+      !task.path.empty() && task.path.find('\0') == std::string::npos;
+  if (task.inherited_fd < 0 && !named) return FromErrno(ENOENT);
   const int fd = task.inherited_fd >= 0
                      ? ::fcntl(task.inherited_fd, F_DUPFD_CLOEXEC, 3)
                      : OpenLong(task.path);

@@ -45,7 +45,8 @@ class ScanContext {
   const ScanLimits& limits() const;
 
   /// Reports at the rule's severity, or at |severity|. Identical findings are
-  /// merged; past limits().max_findings they are counted only. Message and
+  /// merged; past limits().max_findings they are counted only, but for those
+  /// that are worse than one that is kept: they take its place. Message and
   /// evidence are bounded and made printable here. Ignored once stopped().
   void Report(const Rule& rule, const Sighting& sighting);
   void Report(const Rule& rule, Severity severity, const Sighting& sighting);
