@@ -31,6 +31,10 @@ TEST_SECONDS = 240
 GOOD = b"\x80\x02K\x01."
 EVIL = b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R."
 
+# Work of a fifth of a second tells that a process is in a slow file: its start
+# takes far less.
+BUSY_TICKS = 20
+
 _binary = None
 _nobody_binary = None
 
@@ -88,6 +92,11 @@ class Run:
             raise AssertionError(f"hangs: {self._ended()}") from None
         return self._ended()
 
+    def messages(self):
+        """What is on standard error so far."""
+        size = os.fstat(self._err.fileno()).st_size
+        return os.pread(self._err.fileno(), size, 0).decode(errors="replace")
+
     def kill(self):
         for worker in children(self.pid):
             send(worker, signal.SIGKILL)
@@ -133,6 +142,12 @@ def _stat_fields(pid):
         return None
 
 
+def cpu_ticks(pid):
+    """Processor time of |pid| in ticks; 0 if it is gone."""
+    fields = _stat_fields(pid)
+    return int(fields[11]) + int(fields[12]) if fields else 0
+
+
 def is_alive(pid):
     fields = _stat_fields(pid)
     return fields is not None and fields[0] not in "ZX"
@@ -150,17 +165,12 @@ def wait_until(condition, what):
 
 
 def hold_worker(run):
-    """Stops the worker of |run| within a slow file and returns its id.
-
-    Work of a fifth of a second tells that it is in there: its start takes far
-    less. (What it has open only root may see.)
-    """
+    """Stops the worker of |run| within a slow file and returns its id."""
     def busy():
         for pid in children(run.pid):
-            fields = _stat_fields(pid)
-            if fields and int(fields[11]) + int(fields[12]) >= 20:
+            if cpu_ticks(pid) >= BUSY_TICKS:
                 return pid
-        assert run.process.poll() is None, run.wait()
+        assert run.process.poll() is None, "ended"
         return None
 
     pid = wait_until(busy, "a worker in a slow file")
