@@ -29,6 +29,9 @@ void RunObserver::OnProgress(const Progress& progress) {
 void RunObserver::OnNotice(const Notice& notice) {
   if (parts_.quiet) return;
   if (notice.kind == Notice::Kind::kWorkerLost && !parts_.verbose) return;
+  // Whoever left the pipe knows why the run stops.
+  const bool stopping = notice.kind == Notice::Kind::kStopping;
+  if (stopping && parts_.writer.reader_gone()) return;
   if (parts_.status_line != nullptr) parts_.status_line->Clear();
   parts_.write_error("scanengine: " + Printable(notice.text, kMaxNoticeBytes) +
                      '\n');
