@@ -57,7 +57,7 @@ class Input(program.Case):
                         '"$P" - <&-'):
             ended = self.shell(command)
             self.assertEqual(ended.code, 1, (command, ended))
-            self.assertIn("empty", ended.text)
+            self.assertIn("the input is empty", ended.text)
 
     def test_files_from(self):
         for name in ("a.pkl", "b c.pkl", "not listed.pkl", "new\nline.pkl"):

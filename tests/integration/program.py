@@ -104,12 +104,17 @@ class Run:
             self.process.kill()
             self.process.wait()
 
+    def discard(self):
+        """Ends it, whatever state it is in."""
+        self.kill()
+        self._out.close()
+        self._err.close()
+
     def _ended(self):
         texts = []
         for file in (self._out, self._err):
             file.seek(0)
             texts.append(file.read())
-            file.close()
         return Ended(self.process.returncode, texts[0],
                      texts[1].decode(errors="backslashreplace"))
 
@@ -268,7 +273,7 @@ class Case(unittest.TestCase):
             options.update(_as_nobody())
         options.setdefault("cwd", self.dir)
         run = Run([program or _binary, *args], **options)
-        self.addCleanup(run.kill)
+        self.addCleanup(run.discard)
         return run
 
     def scan(self, *args, code=None, **options):
@@ -282,7 +287,7 @@ class Case(unittest.TestCase):
         """A shell script in which "$P" is the program."""
         run = Run(["sh", "-c", script], cwd=self.dir,
                   env={**os.environ, "P": _binary}, **options)
-        self.addCleanup(run.kill)
+        self.addCleanup(run.discard)
         return run.wait()
 
     def assertSingleLine(self, text):
