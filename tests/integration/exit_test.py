@@ -111,7 +111,8 @@ class Isolation(program.Case):
     def test_a_worker_that_is_no_program_degrades(self):
         self.write("text", b"no program", mode=0o755)
         self.check_degraded(
-            self.scan_json("--worker-path", self.path("text")), "")
+            self.scan_json("--worker-path", self.path("text")),
+            "Exec format error")
 
     def test_require_isolation_scans_nothing_without_a_worker(self):
         self.check_not_run(

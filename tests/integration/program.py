@@ -4,6 +4,7 @@ Each of them is called as `python3 NAME_test.py PATH_TO_SCANENGINE [TEST]...`
 and needs the worker beside that program.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -184,12 +185,22 @@ def hold_worker(run):
     return pid
 
 
+@functools.cache
+def _slow_member():
+    """A harmless pickle of 192 MiB: its CRC and sizes, and itself deflated."""
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, -15)
+    crc, size, packed = 0, 0, b""
+    for part in [b"\x80\x04"] + [b"N0" * (1 << 19)] * 192 + [b"N."]:
+        crc = zlib.crc32(part, crc)
+        size += len(part)
+        packed += squeeze.compress(part)
+    packed += squeeze.flush()
+    return pack("<III", crc, len(packed), size), packed
+
+
 def slow_file(path, members=12):
     """A small zip file that takes seconds: opcodes that unpack to a lot."""
-    body = b"\x80\x04" + b"N0" * (96 << 20) + b"N."
-    squeeze = zlib.compressobj(1, zlib.DEFLATED, -15)
-    packed = squeeze.compress(body) + squeeze.flush()
-    sizes = pack("<III", zlib.crc32(body), len(packed), len(body))
+    sizes, packed = _slow_member()
     directory = b""
     with open(path, "wb") as out:
         for i in range(members):
