@@ -30,6 +30,9 @@ void RunObserver::OnNotice(const Notice& notice) {
   // Protection that was given up is never passed over in silence.
   if (parts_.quiet && notice.kind != Notice::Kind::kDegraded) return;
   if (notice.kind == Notice::Kind::kWorkerLost && !parts_.verbose) return;
+  // Whoever left the pipe knows why the run stops.
+  const bool stopping = notice.kind == Notice::Kind::kStopping;
+  if (stopping && parts_.writer.reader_gone()) return;
   if (parts_.status_line != nullptr) parts_.status_line->Clear();
   parts_.write_error("scanengine: " + Printable(notice.text, kMaxNoticeBytes) +
                      '\n');

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 #include <utility>
@@ -208,7 +209,7 @@ class ScanEngine::Impl {
   std::vector<std::byte> imports_;
   std::unique_ptr<SharedCache> cache_;
   StandardInput stdin_;
-  std::string stdin_error_;
+  std::optional<Error> stdin_error_;
   std::atomic<int> stop_requests_{0};
   std::mutex mutex_;  // Guards the pointers below, not what they point to.
   std::unique_ptr<WorkerLauncher> launcher_;
@@ -253,7 +254,7 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
     if (input.ok()) {
       stdin_ = input.value();
     } else {
-      stdin_error_ = input.error().detail;
+      stdin_error_ = input.error();
     }
   }
   InProcessOptions in_process;
@@ -281,10 +282,12 @@ void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
   task.cost = EstimateCost(stdin_.size);
   task.deadline = DeadlineFor(options_.timeout, stdin_.size);
   task.resource_class = ResourceClassOf("-", stdin_.size);
-  if (!stdin_error_.empty()) {
+  if (stdin_error_) {
     ScanReply reply;
-    reply.status = OutcomeStatus::kUnreadable;
-    reply.detail = stdin_error_;
+    reply.status = stdin_error_->code == ErrorCode::kLimitExceeded
+                       ? OutcomeStatus::kLimit
+                       : OutcomeStatus::kUnreadable;
+    reply.detail = stdin_error_->detail;
     task.settled = std::move(reply);
   }
   feed.AddFirst(std::move(task));

@@ -33,7 +33,7 @@ constexpr Rule kPolyglot{
     "Find out why one file carries two formats before you load it.",
     "CWE-436"};
 constexpr Rule kEmptyFile{
-    "empty-file", Severity::kMedium, "A file named as a model has no content",
+    "empty-file", Severity::kMedium, "What should be a model has no content",
     "No loader can read it; a download or a copy has most likely failed.",
     "Get the file again from its source."};
 
@@ -68,6 +68,7 @@ std::string WhyNotScanned(const Detection& found) {
 FileScan::FileScan(const ScanEnvironment& environment, const TaskRequest& task)
     : environment_(environment),
       task_(task.id),
+      piped_(task.inherited_fd >= 0),
       start_(Clock::now()),
       deadline_(task.soft_deadline_us == 0
                     ? Clock::time_point::max()
@@ -103,8 +104,10 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   }
   const Detection& found = detection.value();
   const bool top = depth == 0;
-  if (found.empty && NameClaimsModel(name)) {
-    AddFinding(MakeFinding(kEmptyFile, "the file is empty", member));
+  if (found.empty && (NameClaimsModel(name) || (top && piped_))) {
+    AddFinding(MakeFinding(
+        kEmptyFile, top && piped_ ? "the input is empty" : "the file is empty",
+        member));
   }
   if (found.scanners.empty()) {
     if (top) format_ = found.recognised;

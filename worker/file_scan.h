@@ -68,6 +68,7 @@ class FileScan {
 
   const ScanEnvironment& environment_;
   TaskId task_;
+  bool piped_;  // Standard input, not a file of a tree.
   Clock::time_point start_;
   Clock::time_point deadline_;
   std::uint32_t calls_ = 0;  // Checkpoints since the clock was read.
