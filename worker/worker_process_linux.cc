@@ -195,6 +195,8 @@ Result<std::unique_ptr<ByteChannel>> PrepareWorkerProcess(
   return std::unique_ptr<ByteChannel>(std::move(channel));
 }
 
+std::uint32_t OwnProcessId() { return static_cast<std::uint32_t>(::getpid()); }
+
 std::uint64_t PeakMemory() {
   // getrusage() would count what the supervisor had when it started us.
   if (own_status_fd < 0) return 0;
