@@ -17,6 +17,7 @@ import json
 import os
 import pickle
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -73,11 +74,16 @@ CORPORA = {
 
 
 def scan(program, way, root):
-    """Seconds that a scan takes; its files are complete and clean."""
+    """Seconds that a scan takes, and seconds of processor time of all its
+    processes. Its files are complete and clean."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
     subprocess.run([program, *way, "--quiet", root], check=True, timeout=600,
                    stdout=subprocess.DEVNULL)
-    return time.monotonic() - begin
+    wall = time.monotonic() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, (after.ru_utime - before.ru_utime +
+                  after.ru_stime - before.ru_stime)
 
 
 def measure(args, name, base):
@@ -91,19 +97,25 @@ def measure(args, name, base):
     # In memory, and not the first run's to load.
     scan(program, WAYS["in-process"], root)
     seconds = {way: [] for way in WAYS}
+    processor = {way: [] for way in WAYS}
     for _ in range(args.rounds):
         order = list(WAYS)
         rng.shuffle(order)
         for way in order:
-            seconds[way].append(scan(program, WAYS[way], root))
+            wall, used = scan(program, WAYS[way], root)
+            seconds[way].append(wall)
+            processor[way].append(used)
     print(f"\n{len(all_sizes)} {title}, {args.rounds} rounds")
-    print(f"{'':12} {'seconds':>9} {'files/s':>9} {'to in-process':>14}")
+    print(f"{'':12} {'seconds':>9} {'files/s':>9} {'to in-process':>14}"
+          f" {'processor time':>15}")
     for way, taken in seconds.items():
-        ratios = [own / calm for own, calm in
-                  zip(taken, seconds["in-process"])]
+        ratio, used = (
+            statistics.median(own / calm for own, calm in
+                              zip(of[way], of["in-process"]))
+            for of in (seconds, processor))
         middle = statistics.median(taken)
         print(f"{way:12} {middle:9.3f} {len(all_sizes) / middle:9.0f} "
-              f"{statistics.median(ratios):14.2f}")
+              f"{ratio:14.2f} {used:15.2f}")
     speedup = [one / two for one, two in
                zip(seconds["1 worker"], seconds["2 workers"])]
     print(f"2 workers are {statistics.median(speedup):.2f} times as fast as 1 "
