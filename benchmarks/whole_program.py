@@ -11,11 +11,13 @@ Usage: whole_program.py --bin build/release/bin [--rounds N] [--scale X]
 """
 
 import argparse
+import glob
 import importlib.util
 import json
 import os
 import pickle
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -72,11 +74,16 @@ CORPORA = {
 
 
 def scan(program, way, root):
-    """Seconds that a scan takes; its files are complete and clean."""
+    """Seconds that a scan takes, and seconds of processor time of all its
+    processes. Its files are complete and clean."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
     subprocess.run([program, *way, "--quiet", root], check=True, timeout=600,
                    stdout=subprocess.DEVNULL)
-    return time.monotonic() - begin
+    wall = time.monotonic() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, (after.ru_utime - before.ru_utime +
+                  after.ru_stime - before.ru_stime)
 
 
 def measure(args, name, base):
@@ -90,30 +97,65 @@ def measure(args, name, base):
     # In memory, and not the first run's to load.
     scan(program, WAYS["in-process"], root)
     seconds = {way: [] for way in WAYS}
-    for number in range(args.rounds):
+    processor = {way: [] for way in WAYS}
+    for _ in range(args.rounds):
         order = list(WAYS)
         rng.shuffle(order)
         for way in order:
-            # A worker for each of many small files takes long: less often.
-            if way == "per-file" and name == "small" and number % 3 != 0:
-                continue
-            seconds[way].append(scan(program, WAYS[way], root))
+            wall, used = scan(program, WAYS[way], root)
+            seconds[way].append(wall)
+            processor[way].append(used)
     print(f"\n{len(all_sizes)} {title}, {args.rounds} rounds")
-    print(f"{'':12} {'seconds':>9} {'files/s':>9} {'to in-process':>14}")
+    print(f"{'':12} {'seconds':>9} {'files/s':>9} {'to in-process':>14}"
+          f" {'processor time':>15}")
     for way, taken in seconds.items():
-        rounds = list(range(args.rounds))
-        if way == "per-file" and name == "small":
-            rounds = rounds[::3]
-        ratios = [taken[i] / seconds["in-process"][number]
-                  for i, number in enumerate(rounds)]
+        ratio, used = (
+            statistics.median(own / calm for own, calm in
+                              zip(of[way], of["in-process"]))
+            for of in (seconds, processor))
         middle = statistics.median(taken)
         print(f"{way:12} {middle:9.3f} {len(all_sizes) / middle:9.0f} "
-              f"{statistics.median(ratios):14.2f}")
+              f"{ratio:14.2f} {used:15.2f}")
     speedup = [one / two for one, two in
                zip(seconds["1 worker"], seconds["2 workers"])]
     print(f"2 workers are {statistics.median(speedup):.2f} times as fast as 1 "
           f"({min(speedup):.2f} to {max(speedup):.2f})")
     return root
+
+
+def measure_balance(args, root):
+    """Processor time of the busier of two workers, against that of one.
+
+    What two workers would gain if nothing else ran: on a busy machine the wall
+    times above say more of the others.
+    """
+    def busiest(way):
+        process = subprocess.Popen(
+            [os.path.join(args.bin, "scanengine"), *way, "--quiet", root],
+            stdout=subprocess.DEVNULL)
+        used = {}
+        while process.poll() is None:
+            try:
+                children = []
+                for path in glob.glob(f"/proc/{process.pid}/task/*/children"):
+                    with open(path) as f:
+                        children += f.read().split()
+                for child in children:
+                    with open(f"/proc/{child}/schedstat") as f:
+                        used[child] = int(f.read().split()[0]) / 1e9
+            except OSError:
+                pass  # One of them has just ended.
+            time.sleep(0.002)
+        return max(used.values(), default=0.0)
+
+    gains = []
+    for _ in range(args.rounds):
+        alone, shared = busiest(WAYS["1 worker"]), busiest(WAYS["2 workers"])
+        if shared:
+            gains.append(alone / shared)
+    if gains:
+        print(f"by processor time of the busier worker: "
+              f"{statistics.median(gains):.2f} times")
 
 
 def measure_kills(args, root, base):
@@ -190,6 +232,8 @@ def main():
             root = measure(args, name, base)
             if name == "small":
                 measure_kills(args, root, base)
+            if name == "heavy":
+                measure_balance(args, root)
         if "start" in parts:
             measure_start(args, base)
     if "workers" in parts:

@@ -36,7 +36,8 @@ double SecondsSince(SteadyClockType::time_point begin) {
 class Workers {
  public:
   explicit Workers(const char* program = SCANENGINE_WORKER,
-                   std::vector<std::string> extra_arguments = {}) {
+                   std::vector<std::string> extra_arguments = {},
+                   bool sandbox = true) {
     const SharedCache::Section imports{
         std::string(kImportPolicySection),
         CompileImportPolicy(BuiltInPolicy()).value()};
@@ -45,6 +46,7 @@ class Workers {
     options.worker_path = program;
     options.extra_arguments = std::move(extra_arguments);
     options.cache = cache_.get();
+    options.hello.sandbox.enabled = sandbox;
     options.hello.sandbox.read_roots = {folder_.path()};
     options.hello.sandbox.memory_limit = 1ULL << 30;
     launcher_ = MakeProcessLauncher(std::move(options));
@@ -89,13 +91,11 @@ class Workers {
     }
     launcher_->Send(worker, tasks);
   }
-  // Waits for answers to |count| tasks.
+  // Waits for answers to |count| tasks. More may come than that: they count
+  // for the next call.
   void AwaitReplies(std::size_t count) {
-    while (count != 0) {
-      const std::size_t got = Await<WorkerReplied>().replies.size();
-      SCANENGINE_CHECK(got <= count);
-      count -= got;
-    }
+    while (early_ < count) early_ += Await<WorkerReplied>().replies.size();
+    early_ -= count;
   }
 
   WorkerLauncher& launcher() { return *launcher_; }
@@ -107,6 +107,7 @@ class Workers {
   std::string empty_file_;
   std::vector<WorkerEvent> events_;
   std::size_t next_ = 0;
+  std::size_t early_ = 0;
   TaskId task_ = 0;
 };
 
@@ -222,10 +223,10 @@ std::optional<double> PrivateBytes(std::uint32_t pid) {
   return any ? std::optional(kilobytes * 1024) : std::nullopt;
 }
 
-// Memory of a worker that has answered one empty task and waits. The time means
-// nothing.
+// Memory of a worker that has answered one empty task and waits. Without the
+// sandbox, which hides its maps. The time means nothing.
 void IdleMemory(benchmark::State& state) {
-  Workers workers;
+  Workers workers(SCANENGINE_WORKER, {}, false);
   std::vector<WorkerId> ids;
   std::optional<double> bytes;
   for (auto _ : state) {
@@ -241,7 +242,7 @@ void IdleMemory(benchmark::State& state) {
     workers.End(second.worker);
   }
   if (!bytes) {
-    state.SkipWithError("a sandboxed worker may be looked into by root only");
+    state.SkipWithError("the memory of a child may not be looked into");
     return;
   }
   state.counters["private"] = benchmark::Counter(

@@ -81,6 +81,7 @@ int Run(const Arguments& arguments) {
   hooks.arm_watchdog = Watchdog::Arm;
   hooks.disarm_watchdog = Watchdog::Disarm;
   hooks.peak_memory = PeakMemory;
+  hooks.pid = OwnProcessId();
   const Status end = RunWorkerLoop(*channel.value(), environment, hooks);
   if (end.ok()) return EXIT_SUCCESS;
   return end.error().code == ErrorCode::kIo ? kPipeExitCode

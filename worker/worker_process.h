@@ -36,6 +36,8 @@ struct WorkerProcessOptions {
 Result<std::unique_ptr<ByteChannel>> PrepareWorkerProcess(
     const WorkerProcessOptions& options);
 
+std::uint32_t OwnProcessId();
+
 /// Most memory that this process ever had resident, in bytes; 0 if unknown.
 /// Works inside the sandbox if PrepareWorkerProcess() was called before. Takes
 /// microseconds: call it for a batch, not for every small task.

@@ -19,15 +19,6 @@ bool AllDigits(std::string_view text) {
   });
 }
 
-bool StartsAsZip(std::span<const std::byte> head) {
-  const std::uint32_t first = ZipU32(head);
-  if (first == kZipLocalSignature || first == kZipEndSignature) return true;
-  const bool marker =
-      first == kZipDescriptorSignature || first == kZipOnePartSignature;
-  return marker && head.size() >= 8 &&
-         ZipU32(head.subspan(4)) == kZipLocalSignature;
-}
-
 bool EndsAsZip(const ProbeInput& input) {
   const std::uint64_t size = input.source.size();
   if (size == kUnknownSize || size < kZipEndBytes) return false;
@@ -42,6 +33,15 @@ bool EndsAsZip(const ProbeInput& input) {
 }
 
 }  // namespace
+
+bool StartsAsZip(std::span<const std::byte> head) {
+  const std::uint32_t first = ZipU32(head);
+  if (first == kZipLocalSignature || first == kZipEndSignature) return true;
+  const bool marker =
+      first == kZipDescriptorSignature || first == kZipOnePartSignature;
+  return marker && head.size() >= 8 &&
+         ZipU32(head.subspan(4)) == kZipLocalSignature;
+}
 
 void ZipFamily::Add(std::string_view name) {
   ++names_;

@@ -48,6 +48,10 @@ class ZipFamily {
   std::string root_;
 };
 
+/// True if |head| begins like a zip archive. Else ClassifyZip(), which then
+/// reads the end of the file, says kNone or kOther.
+bool StartsAsZip(std::span<const std::byte> head);
+
 /// Judges a file for the probes of all zip scanners: by its first bytes, by the
 /// end record that zipfile.is_zipfile() also finds in a file that starts as
 /// something else, and by up to 1 MiB of the central directory.

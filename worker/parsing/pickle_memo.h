@@ -50,7 +50,7 @@ class PickleMemo {
   void MarkAll(PickleArena& arena) const;
 
  private:
-  static constexpr std::uint32_t kPageBits = 12;
+  static constexpr std::uint32_t kPageBits = 10;
   static constexpr std::size_t kPage = std::size_t{1} << kPageBits;
   // A value that no opcode makes.
   static constexpr PickleValue kEmpty =

@@ -93,7 +93,7 @@ bool PickleArena::ReserveText(std::size_t size) {
     if (since_sweep_ >= patience_) wants_collection_ = true;
     return false;
   }
-  slabs_.push_back({std::make_unique<char[]>(kSlabBytes), true});
+  slabs_.push_back({std::make_unique_for_overwrite<char[]>(kSlabBytes), true});
   slab_ = static_cast<std::uint32_t>(slabs_.size() - 1);
   slab_used_ = 0;
   return true;

@@ -14,6 +14,7 @@ namespace scanengine::npz {
 namespace {
 
 Match Probe(const ProbeInput& input) {
+  if (!StartsAsZip(input.head)) return Match::kNo;
   return ClassifyZip(input) == ZipKind::kNpz ? Match::kCertain : Match::kNo;
 }
 

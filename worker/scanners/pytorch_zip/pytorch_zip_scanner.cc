@@ -93,6 +93,7 @@ class Sink final : public ContextZipSink {
 };
 
 Match Probe(const ProbeInput& input) {
+  if (!StartsAsZip(input.head)) return Match::kNo;
   return ClassifyZip(input) == ZipKind::kPyTorch ? Match::kCertain : Match::kNo;
 }
 
