@@ -23,8 +23,8 @@ struct StandardInput {
 };
 /// Standard input itself if it is a regular file, at its beginning and opened
 /// for reading alone, else a copy of the rest of it in a file that has no name.
-/// Nothing can be written through the handle. Reads until the end of the input. Fails with kIo, and with
-/// kLimitExceeded past |max_size| bytes (0: none).
+/// Nothing can be written through the handle. Reads until the end of the input.
+/// Fails with kIo, and with kLimitExceeded past |max_size| bytes (0: none).
 Result<StandardInput> CaptureStandardInput(std::uint64_t max_size);
 void CloseHandle(NativeHandle handle);
 
