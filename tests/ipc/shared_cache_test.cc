@@ -149,16 +149,12 @@ TEST_CASE("SharedCache: nobody can write, resize or unseal it") {
 }
 
 TEST_CASE("SharedCache: leaves no name behind") {
-  const auto count = [] {
-    std::error_code error;
-    const std::filesystem::directory_iterator it("/dev/shm", error);
-    return error ? 0 : std::count_if(begin(it), end(it), [](const auto& entry) {
-      return entry.path().filename().string().find("scanengine") !=
-             std::string::npos;
-    });
-  };
   const auto cache = NewCache(Sections());
-  CHECK(count() == 0);
+  // The system's own name for it: memory that no folder lists.
+  const auto name = std::filesystem::read_symlink(
+      "/proc/self/fd/" + std::to_string(cache->handle()));
+  CHECK(name.string().starts_with("/memfd:"));
+  CHECK(name.string().ends_with(" (deleted)"));
 }
 
 TEST_CASE("SharedCache: every damaged byte of header and table is noticed") {
