@@ -86,12 +86,7 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
                           const std::string& member, std::uint32_t depth) {
   if (stopped_) return;
   if (depth > environment_.limits.max_depth) {
-    MarkIncomplete(OutcomeStatus::kLimit, "containers are nested too deep");
-    AddFinding(MakeFinding(kLimitReached,
-                           "not scanned: containers are nested more than " +
-                               std::to_string(environment_.limits.max_depth) +
-                               " deep",
-                           member));
+    ReportTooDeep(member);
     return;
   }
   SetPhase("detect format");
@@ -109,8 +104,12 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
         kEmptyFile, top && piped_ ? "the input is empty" : "the file is empty",
         member));
   }
+  if (top) {
+    format_ = found.scanners.empty()
+                  ? found.recognised
+                  : std::string(found.scanners.front()->name);
+  }
   if (found.scanners.empty()) {
-    if (top) format_ = found.recognised;
     const std::string why = WhyNotScanned(found);
     if (why.empty()) return;
     MarkIncomplete(OutcomeStatus::kUnsupported,
@@ -118,7 +117,21 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
     return;
   }
   status_ = WorseStatus(status_, OutcomeStatus::kScanned);
-  if (top) format_ = found.scanners.front()->name;
+  RunScanners(found, source, name, member, depth);
+}
+
+void FileScan::ReportTooDeep(const std::string& member) {
+  MarkIncomplete(OutcomeStatus::kLimit, "containers are nested too deep");
+  AddFinding(MakeFinding(kLimitReached,
+                         "not scanned: containers are nested more than " +
+                             std::to_string(environment_.limits.max_depth) +
+                             " deep",
+                         member));
+}
+
+void FileScan::RunScanners(const Detection& found, ByteSource& source,
+                           const std::string& name, const std::string& member,
+                           std::uint32_t depth) {
   if (found.scanners.size() > 1) {
     std::string names;
     for (const Scanner* scanner : found.scanners) {

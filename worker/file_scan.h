@@ -19,6 +19,8 @@
 
 namespace scanengine {
 
+struct Detection;
+
 /// What does not change from task to task in one worker. Not owned.
 struct ScanEnvironment {
   ImportPolicy imports;
@@ -64,6 +66,10 @@ class FileScan {
 
   static FindingKey KeyOf(const Finding& finding);
 
+  void ReportTooDeep(const std::string& member);
+  void RunScanners(const Detection& found, ByteSource& source,
+                   const std::string& name, const std::string& member,
+                   std::uint32_t depth);
   ScanReply Finish(ByteSource& source);
 
   const ScanEnvironment& environment_;

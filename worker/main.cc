@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -100,5 +101,10 @@ int main(int argc, char** argv) {
         stderr);
     return scanengine::kSetupExitCode;
   }
-  return scanengine::Run(*arguments);
+  try {
+    return scanengine::Run(*arguments);
+  } catch (const std::exception& e) {  // No memory for the loop itself.
+    std::fprintf(stderr, "scanengine-worker: %s\n", e.what());
+    return scanengine::kSetupExitCode;
+  }
 }

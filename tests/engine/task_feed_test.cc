@@ -148,9 +148,8 @@ TEST_CASE("Task feed: what the walk settles carries its outcome") {
   TaskFeed feed(options, milliseconds(0), news.Callback());
   feed.Start();
   std::map<std::string, Task> tasks;
-  for (Task& task : TakeAll(feed, news)) {
-    const std::string path = task.target;
-    CHECK(tasks.emplace(path, std::move(task)).second);
+  for (const Task& task : TakeAll(feed, news)) {
+    CHECK(tasks.emplace(task.target, task).second);
   }
   REQUIRE(tasks.size() == 3);
   CHECK_FALSE(tasks.at(folder / "small").settled);

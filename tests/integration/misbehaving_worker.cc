@@ -31,7 +31,8 @@
 #include "ipc/messages.h"
 #include "ipc/status_board.h"
 
-// Sanitizers would turn a signal into an exit code.
+// Sanitizers would turn a signal into an exit code; the names are theirs.
+// NOLINTBEGIN(bugprone-reserved-identifier)
 extern "C" const char* __asan_default_options() {
   return "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
          "handle_sigill=0:detect_leaks=0";
@@ -40,6 +41,7 @@ extern "C" const char* __tsan_default_options() {
   return "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
          "handle_sigill=0";
 }
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace {
 

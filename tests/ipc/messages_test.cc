@@ -30,7 +30,7 @@ WorkerHello FullWorkerHello() {
 std::vector<TaskRequest> FullTasks() {
   TaskRequest a;
   a.id = 1;
-  a.path = std::string("/odd\n\xfe\0name", 12);
+  a.path = std::string("/odd\n\xfe\0name", 11);
   a.soft_deadline_us = 60'000'000;
   TaskRequest b;
   b.id = ~TaskId{0};

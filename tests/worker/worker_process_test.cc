@@ -270,8 +270,8 @@ TEST_CASE("WorkerProcess: dies with its supervisor, busy and in the sandbox") {
     const pid_t worker = probe.pid();
     const bool ok = ::read(probe.output.ends[0], busy, 4) == 4 &&
                     ::write(pids.ends[1], &worker, sizeof(worker)) > 0;
-    while (ok) ::pause();
-    ::_exit(1);
+    if (!ok) ::_exit(1);
+    while (true) ::pause();
   }
   pid_t worker = 0;
   REQUIRE(::read(pids.ends[0], &worker, sizeof(worker)) == sizeof(worker));

@@ -8,7 +8,7 @@ namespace scanengine {
 
 void ContextZipSink::Report(const Rule& rule, Severity severity,
                             Sighting sighting) {
-  context_.Report(rule, severity, std::move(sighting));
+  context_.Report(rule, severity, sighting);
 }
 
 void ContextZipSink::MarkIncomplete(OutcomeStatus status, std::string detail) {

@@ -6,16 +6,16 @@
 
 namespace scanengine {
 
-void DefectReporter::Report(Sighting sighting) {
-  Report(rule_.severity, std::move(sighting));
+void DefectReporter::Report(const Sighting& sighting) {
+  Report(rule_.severity, sighting);
 }
 
-void DefectReporter::Report(Severity severity, Sighting sighting) {
+void DefectReporter::Report(Severity severity, const Sighting& sighting) {
   if (++count_ > kMaxListed) {
     worst_unlisted_ = std::max(worst_unlisted_, severity);
     return;
   }
-  context_.Report(rule_, severity, std::move(sighting));
+  context_.Report(rule_, severity, sighting);
 }
 
 void DefectReporter::Finish() {

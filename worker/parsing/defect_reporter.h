@@ -19,8 +19,8 @@ class DefectReporter {
   DefectReporter(ScanContext& context, const Rule& rule)
       : context_(context), rule_(rule) {}
 
-  void Report(Sighting sighting);
-  void Report(Severity severity, Sighting sighting);
+  void Report(const Sighting& sighting);
+  void Report(Severity severity, const Sighting& sighting);
 
   /// Tells how many were not listed. Call once, after the last Report().
   void Finish();

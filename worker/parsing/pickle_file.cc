@@ -119,7 +119,7 @@ void StreamScan::Tail(std::uint64_t start, PickleEnd end) {
   const Severity severity = found    ? Severity::kMedium
                             : filler ? Severity::kInfo
                                      : Severity::kLow;
-  context_.Report(kPickleTrailingData, severity, std::move(sighting));
+  context_.Report(kPickleTrailingData, severity, sighting);
 }
 
 PickleFileEnd StreamScan::Run() {

@@ -207,7 +207,7 @@ void PickleJudge::Report(const Rule& rule, Sighting sighting) {
   if (options_.report_offset != kNoOffset) {
     sighting.offset = options_.report_offset;
   }
-  context_.Report(rule, severity, std::move(sighting));
+  context_.Report(rule, severity, sighting);
 }
 
 PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,

@@ -92,7 +92,7 @@ class NestedScan {
 
  private:
   void ScanRaw(ByteSource& source, std::uint64_t offset, std::uint32_t depth);
-  void ScanDecoded(std::string decoded);
+  void ScanDecoded(const std::string& decoded);
   void ScanInflated(InflateFormat format);
   std::optional<std::string> Whole();
   void ReportLimit(std::string what);
@@ -139,7 +139,7 @@ std::optional<std::string> NestedScan::Whole() {
                      bytes.value().size());
 }
 
-void NestedScan::ScanDecoded(std::string decoded) {
+void NestedScan::ScanDecoded(const std::string& decoded) {
   MemorySource source(BytesOf(decoded));
   const PicklePayload inner{source,
                             0,

@@ -80,6 +80,28 @@ std::size_t DecodeEscape(std::string_view text, std::size_t at,
   return at + 1;
 }
 
+// Base that a prefix of |line| names, as in Python's int(text, 0); the prefix
+// is taken off.
+int TakeBase(std::string_view* line) {
+  if (line->size() <= 2 || (*line)[0] != '0') return 10;
+  int base = 10;
+  switch (static_cast<char>((*line)[1] | 0x20)) {
+    case 'x':
+      base = 16;
+      break;
+    case 'o':
+      base = 8;
+      break;
+    case 'b':
+      base = 2;
+      break;
+    default:
+      return 10;
+  }
+  line->remove_prefix(2);
+  return base;
+}
+
 }  // namespace
 
 std::optional<PickleValue> ParsePickleInt(std::string_view line) {
@@ -89,13 +111,7 @@ std::optional<PickleValue> ParsePickleInt(std::string_view line) {
     negative = line[0] == '-';
     line.remove_prefix(1);
   }
-  int base = 10;
-  if (line.size() > 2 && line[0] == '0' &&
-      !(line[1] >= '0' && line[1] <= '9')) {
-    const char mark = static_cast<char>(line[1] | 0x20);
-    base = mark == 'x' ? 16 : mark == 'o' ? 8 : mark == 'b' ? 2 : 10;
-    if (base != 10) line.remove_prefix(2);
-  }
+  const int base = TakeBase(&line);
   if (line.empty()) return std::nullopt;
   std::int64_t value = 0;
   const auto parsed =
