@@ -149,7 +149,7 @@ class WorkerLoop {
   Status Flush() {
     if (replies_.empty()) return OkStatus();
     if (hooks_.peak_memory) replies_.back().peak_memory = hooks_.peak_memory();
-    const Status status = Send(MessageType::kReplies, Encode(replies_));
+    Status status = Send(MessageType::kReplies, Encode(replies_));
     replies_.clear();
     reply_bytes_ = 0;
     return status;
