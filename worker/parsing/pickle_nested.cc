@@ -185,7 +185,7 @@ void NestedScan::Run() {
     case Form::kLatin1:
       if (const auto whole = Whole()) {
         if (auto decoded = DecodeLatin1(*whole)) {
-          ScanDecoded(std::move(*decoded));
+          ScanDecoded(*decoded);
         }
       }
       return;
@@ -203,7 +203,7 @@ void NestedScan::Run() {
         const std::string part(whole->begin(), end);
         decoded = hex ? DecodeHex(part) : DecodeBase64(part);
       }
-      if (decoded) ScanDecoded(std::move(*decoded));
+      if (decoded) ScanDecoded(*decoded);
       return;
     }
   }
