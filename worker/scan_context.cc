@@ -2,6 +2,7 @@
 
 #include "ipc/text.h"
 #include "worker/file_scan.h"
+#include "worker/inspection_builder.h"
 
 namespace scanengine {
 namespace {
@@ -27,6 +28,11 @@ const ImportPolicy& ScanContext::imports() const {
 }
 const ScanLimits& ScanContext::limits() const {
   return file_.environment().limits;
+}
+
+InspectionBuilder* ScanContext::inspection() const {
+  InspectionBuilder* const all = file_.inspection();
+  return all != nullptr && all->Wants(member_) ? all : nullptr;
 }
 
 void ScanContext::Report(const Rule& rule, const Sighting& sighting) {

@@ -16,6 +16,7 @@
 namespace scanengine {
 
 class FileScan;
+class InspectionBuilder;
 
 /// Details of one finding; what is left out stays empty.
 struct Sighting {
@@ -54,6 +55,10 @@ class ScanContext {
   /// Adds a fact sheet about this file or member. Facts are bounded here.
   void AddAsset(std::string_view format,
                 std::vector<std::pair<std::string, std::string>> facts);
+
+  /// What an inspection tells of this file or member; null if nothing is to
+  /// be told: the task is another one, or the member is not asked for.
+  InspectionBuilder* inspection() const;
 
   /// Says that part of the file was not scanned; the worst status over all
   /// members becomes the file's. Also report a finding for it where a rule

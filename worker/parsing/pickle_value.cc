@@ -227,6 +227,7 @@ void PickleArena::BeginCollection() {
 }
 
 void PickleArena::Sweep(std::size_t roots) {
+  ++sweeps_;
   free_.clear();
   for (std::uint32_t i = nodes_; i-- > 1;) {
     PickleNode& at = cell(i);
