@@ -94,7 +94,7 @@ std::string SectionTitle(const InspectionSection& section, std::size_t number) {
     title += fmt::format("string at {} of [{}]: ", section.parent_offset,
                          section.parent);
   } else if (section.parent != 0) {
-    title += fmt::format("another reading of [{}]: ", section.parent);
+    title += fmt::format("inside [{}]: ", section.parent);
   } else if (!section.member.empty()) {
     title += FieldText(section.member) + ": ";
   }

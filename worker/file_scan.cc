@@ -155,6 +155,7 @@ void FileScan::RunScanners(const Detection& found, ByteSource& source,
     SetPhase(scanner->name);
     ScanContext context(*this, source, name, member, depth);
     scanner->scan(context);
+    context.EndTable(scanner->name);
   }
 }
 

@@ -61,6 +61,21 @@ std::string PickleOutline::Short(PickleValue value,
   return renderer.Finish();
 }
 
+bool PickleOutline::IsPlain(PickleValue value) const {
+  if (!value.Is(PickleKind::kNode)) return !value.Is(PickleKind::kGlobal);
+  const PickleNodeKind kind = machine_.arena().node(value).kind;
+  return kind == PickleNodeKind::kText || kind == PickleNodeKind::kBytes;
+}
+
+void PickleOutline::AddToRow(std::uint16_t depth, std::string text) {
+  if (!row_.empty() && row_.size() + text.size() > kOneLine) EndRow(depth);
+  row_ += (row_.empty() ? "" : ", ") + text;
+}
+
+void PickleOutline::EndRow(std::uint16_t depth) {
+  if (!row_.empty()) AddLine(depth, std::exchange(row_, {}));
+}
+
 bool PickleOutline::FitsOneLine(PickleValue container) const {
   const PickleArena& arena = machine_.arena();
   const auto items = arena.Items(container, 13);
@@ -120,12 +135,19 @@ void PickleOutline::WriteEntries(const std::vector<PickleValue>& items,
   for (; at + step <= items.size() && at / step < kMaxEntries; at += step) {
     const std::string label =
         pairs ? Short(items[at], kKeyBytes) + ": " : std::string();
-    WriteValue(items[at + step - 1], label, depth);
+    const PickleValue value = items[at + step - 1];
+    if (!pairs && IsPlain(value)) {
+      AddToRow(depth, Short(value, kMaxLineBytes));
+    } else {
+      EndRow(depth);
+      WriteValue(value, label, depth);
+    }
     if (lines_.size() >= kMaxLines) {
       at += step;
       break;
     }
   }
+  EndRow(depth);
   if (count > at) {
     AddLine(depth, "... " + std::to_string((count - at) / step) + " more");
   }

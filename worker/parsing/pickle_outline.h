@@ -46,6 +46,10 @@ class PickleOutline {
   void WriteEntries(const std::vector<PickleValue>& items, bool pairs,
                     std::uint64_t count, std::uint16_t depth);
   void AddLine(std::uint16_t depth, std::string text);
+  // Plain items of a list share lines.
+  bool IsPlain(PickleValue value) const;
+  void AddToRow(std::uint16_t depth, std::string text);
+  void EndRow(std::uint16_t depth);
   bool FitsOneLine(PickleValue container) const;
   std::string Short(PickleValue value, std::size_t max_bytes) const;
   std::string SummaryOf(PickleValue object) const;
@@ -54,6 +58,7 @@ class PickleOutline {
   const PickleInspector& inspector_;
   std::vector<InspectedLine> lines_;
   std::unordered_set<std::uint32_t> seen_;  // Nodes that were written.
+  std::string row_;                         // Not written yet.
   std::uint64_t dropped_ = 0;
 };
 
