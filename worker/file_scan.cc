@@ -59,7 +59,7 @@ std::uint64_t SumOrMost(std::uint64_t a, std::uint64_t b) {
 
 // What a message with |reply| leaves for an inspection.
 std::size_t RoomFor(const ScanReply& reply) {
-  constexpr std::size_t kReplyBytes = kMaxPayloadBytes / 8 * 7;
+  constexpr std::size_t kReplyBytes = std::size_t{kMaxPayloadBytes} / 8 * 7;
   const std::size_t used = WireSize(reply);
   return std::min(kMaxInspectionBytes,
                   kReplyBytes - std::min(kReplyBytes, used));

@@ -114,7 +114,7 @@ std::string PickleInspector::CallText(const PickleMachine& machine,
 }
 
 std::vector<std::uint32_t> PickleInspector::ChainOf(
-    std::vector<std::uint32_t> uses) const {
+    const std::vector<std::uint32_t>& uses) const {
   std::vector<std::uint32_t> chain;
   for (const std::uint32_t use : uses) {
     const InspectedStep& maker = section_.steps[step_of_value_[use - 1]];
@@ -194,7 +194,7 @@ void PickleInspector::OnCall(const PickleMachine& machine,
     step.within = section_.steps[pending_.back().step].value;
     uses.push_back(step.within);
   }
-  step.chain = ChainOf(std::move(uses));
+  step.chain = ChainOf(uses);
   step.value = static_cast<std::uint32_t>(step_of_value_.size() + 1);
   const std::size_t index = section_.steps.size();
   if (!AddStep(std::move(step))) return;
@@ -254,7 +254,7 @@ void PickleInspector::OnModify(const PickleMachine& machine, PickleValue target,
   std::vector<std::uint32_t> uses;
   step.text = Text(machine, target, kMaxNameText, &uses) + ".__dict__.update(" +
               Text(machine, state, kMaxTextBytes, &uses) + ")";
-  step.chain = ChainOf(std::move(uses));
+  step.chain = ChainOf(uses);
   AddStep(std::move(step));
 }
 
@@ -270,7 +270,7 @@ void PickleInspector::OnState(const PickleMachine& machine, PickleValue object,
   std::vector<std::uint32_t> uses;
   step.text = Text(machine, object, kMaxNameText, &uses) + ".__setstate__(" +
               Text(machine, state, kMaxTextBytes, &uses) + ")";
-  step.chain = ChainOf(std::move(uses));
+  step.chain = ChainOf(uses);
   AddStep(std::move(step));
 }
 
@@ -310,7 +310,7 @@ void PickleInspector::OnItems(const PickleMachine& machine, PickleValue object,
         "<" + std::to_string(count) + (pairs ? " entries>" : " items>");
   }
   step.text += ")";
-  step.chain = ChainOf(std::move(uses));
+  step.chain = ChainOf(uses);
   AddStep(std::move(step));
 }
 
@@ -355,7 +355,7 @@ void PickleInspector::OnPersistent(const PickleMachine& machine,
   std::vector<std::uint32_t> uses;
   step.text =
       "persistent_load(" + Text(machine, id, kMaxTextBytes, &uses) + ")";
-  step.chain = ChainOf(std::move(uses));
+  step.chain = ChainOf(uses);
   AddStep(std::move(step));
 }
 

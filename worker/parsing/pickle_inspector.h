@@ -114,7 +114,8 @@ class PickleInspector final : public PickleObserver {
                    std::size_t max_bytes, std::vector<std::uint32_t>* uses);
   std::string CallText(const PickleMachine& machine, const PickleCall& call,
                        std::vector<std::uint32_t>* uses);
-  std::vector<std::uint32_t> ChainOf(std::vector<std::uint32_t> uses) const;
+  std::vector<std::uint32_t> ChainOf(
+      const std::vector<std::uint32_t>& uses) const;
   /// False if it did not fit.
   bool AddStep(InspectedStep step);
   bool HasRoom();

@@ -67,9 +67,10 @@ bool PickleOutline::IsPlain(PickleValue value) const {
   return kind == PickleNodeKind::kText || kind == PickleNodeKind::kBytes;
 }
 
-void PickleOutline::AddToRow(std::uint16_t depth, std::string text) {
+void PickleOutline::AddToRow(std::uint16_t depth, std::string_view text) {
   if (!row_.empty() && row_.size() + text.size() > kOneLine) EndRow(depth);
-  row_ += (row_.empty() ? "" : ", ") + text;
+  if (!row_.empty()) row_ += ", ";
+  row_ += text;
 }
 
 void PickleOutline::EndRow(std::uint16_t depth) {

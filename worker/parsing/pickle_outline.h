@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -48,7 +49,7 @@ class PickleOutline {
   void AddLine(std::uint16_t depth, std::string text);
   // Plain items of a list share lines.
   bool IsPlain(PickleValue value) const;
-  void AddToRow(std::uint16_t depth, std::string text);
+  void AddToRow(std::uint16_t depth, std::string_view text);
   void EndRow(std::uint16_t depth);
   bool FitsOneLine(PickleValue container) const;
   std::string Short(PickleValue value, std::size_t max_bytes) const;
