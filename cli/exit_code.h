@@ -49,6 +49,8 @@ struct ExitFacts {
   bool require_complete = false;  ///< not-a-model and skipped count, too.
   bool output_failed = false;     ///< A report or stdout was not written.
   StopCause stop = StopCause::kNone;
+  bool findings_count = true;  ///< False for an inspection: it only shows.
+  bool whole = true;           ///< The report lacks nothing.
 };
 
 /// Files that were not scanned to their end under these rules.

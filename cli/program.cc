@@ -90,6 +90,8 @@ ExitCode FinishReport(const Config& config, const RunSummary& summary,
   ExitFacts facts{config.report.fail_on, config.report.require_complete,
                   /*output_failed=*/false, stop};
   const Status finished = report.Finish(summary);
+  facts.findings_count = !config.report.inspect;
+  facts.whole = report.whole();
   const Status written = finished.ok() ? writer.Commit() : finished;
   if (!written.ok()) {
     TellOutputFailure(config, writer, written.error());
@@ -184,6 +186,7 @@ ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
     case Action::kListFormats:
       return PrintPage(FormatsText(engine.Formats()));
     case Action::kScan:
+    case Action::kInspect:
       break;
   }
   return RunScan(flags.value(), engine);

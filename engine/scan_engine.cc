@@ -206,6 +206,7 @@ class ScanEngine::Impl {
   }
   Status Prepare(const ReadRoots& roots);
   std::unique_ptr<WorkerLauncher> MakeLauncher(const ReadRoots& roots);
+  Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
   Status Drive(Supervisor& supervisor);
 
@@ -278,8 +279,17 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
   return OkStatus();
 }
 
-void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
+Task ScanEngine::Impl::TaskPattern() const {
   Task task;
+  if (options_.task == FileTask::kInspect) {
+    task.kind = kInspectTask;
+    task.inspect = options_.inspect;
+  }
+  return task;
+}
+
+void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
+  Task task = TaskPattern();
   task.target = "-";
   task.size = stdin_.size;
   task.inherited_fd = static_cast<int>(stdin_.handle);
@@ -323,7 +333,8 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   if (Status status = Prepare(roots); !status.ok()) return status.error();
 
   EventDispatcher dispatcher(observer);
-  TaskFeed feed(discovery, options_.timeout, [this] { Wake(); });
+  TaskFeed feed(
+      discovery, options_.timeout, [this] { Wake(); }, TaskPattern());
   CountingSink sink(dispatcher, feed);
   for (const std::string& notice : roots.notices) {
     sink.OnNotice({Notice::Kind::kReadRights, notice});

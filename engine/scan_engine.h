@@ -34,6 +34,12 @@ struct PolicyFile {
   std::string text;
 };
 
+/// What is done with each file.
+enum class FileTask {
+  kScan,
+  kInspect,  ///< Scanned, and taken apart into FileOutcome::result.inspection.
+};
+
 /// What to scan and how. The defaults are those of the program.
 struct ScanOptions {
   std::vector<std::string> paths;  ///< Files and folders; folders are walked.
@@ -60,6 +66,9 @@ struct ScanOptions {
   std::vector<std::string> include;
   std::vector<std::string> exclude;
   bool follow_symlinks = false;
+
+  FileTask task = FileTask::kScan;
+  InspectOptions inspect;  ///< For kInspect.
 
   std::vector<PolicyFile> policies;  ///< Extend the built-in tables.
   ScanLimits limits;

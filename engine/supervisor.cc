@@ -319,6 +319,7 @@ void Supervisor::SendBatch(Worker& worker, std::vector<QueuedTask> batch) {
     request.id = task.task.id;
     request.kind = task.task.kind;
     request.path = task.task.target;
+    request.inspect = task.task.inspect;
     request.inherited_fd = task.task.inherited_fd;
     request.soft_deadline_us =
         static_cast<std::uint64_t>(task.task.deadline.count());

@@ -88,6 +88,11 @@ void Supervisor::AcceptReply(Worker& worker, const ScanReply& reply) {
     StartKill(worker, KillReason::kProtocol, clock_->Now());
     return;
   }
+  if (held->task.kind != kInspectTask && !reply.inspection.empty()) {
+    worker.fault = "answered what it was not asked";
+    StartKill(worker, KillReason::kProtocol, clock_->Now());
+    return;
+  }
   QueuedTask task = std::move(*held);
   worker.held.erase(held);
   if (worker.current == task.task.id) worker.current = 0;

@@ -15,7 +15,7 @@ namespace scanengine {
 /// take, not what it is about: `kind` and `target` go to the worker unread.
 struct Task {
   TaskId id = 0;  ///< Unique in a run; never 0.
-  std::string kind = "scan";
+  std::string kind{kScanTask};
   std::string target;  ///< For kind "scan" a path, as bytes.
   std::uint64_t size = 0;
   /// A descriptor that workers inherit and that holds the target; -1: none.
@@ -24,6 +24,7 @@ struct Task {
   std::chrono::microseconds deadline{0};  ///< Soft; per attempt.
   /// Tasks that need about the same memory share one: extension and size.
   std::string resource_class;
+  InspectOptions inspect;  ///< Goes to the worker unread, too.
   /// Set if the outcome is known and nobody is to be asked.
   std::optional<ScanReply> settled;
 };

@@ -50,10 +50,11 @@ std::string ResourceClassOf(const std::string& path, std::uint64_t size) {
 }
 
 TaskFeed::TaskFeed(DiscoveryOptions options, std::chrono::milliseconds timeout,
-                   std::function<void()> on_news)
+                   std::function<void()> on_news, Task pattern)
     : options_(std::move(options)),
       timeout_(timeout),
-      on_news_(std::move(on_news)) {}
+      on_news_(std::move(on_news)),
+      pattern_(std::move(pattern)) {}
 
 TaskFeed::~TaskFeed() {
   Stop();
@@ -80,7 +81,7 @@ void TaskFeed::Start() {
 }
 
 Task TaskFeed::MakeTask(DiscoveredFile file) {
-  Task task;
+  Task task = pattern_;
   task.id = next_id_++;
   task.size = file.size;
   task.cost = EstimateCost(file.size);

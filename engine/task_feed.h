@@ -26,8 +26,9 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
  public:
   /// |on_news| is called from the walking thread when there is something to
   /// take after there was nothing.
+  /// Every task is a copy of |pattern| with what its file adds.
   TaskFeed(DiscoveryOptions options, std::chrono::milliseconds timeout,
-           std::function<void()> on_news);
+           std::function<void()> on_news, Task pattern = {});
   ~TaskFeed() override;
 
   /// Adds a task that comes before all files; only before Start().
@@ -49,6 +50,7 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
   DiscoveryOptions options_;
   std::chrono::milliseconds timeout_;
   std::function<void()> on_news_;
+  const Task pattern_;
   std::thread thread_;
   std::atomic<std::uint64_t> found_{0};
   std::atomic<std::uint64_t> bytes_found_{0};

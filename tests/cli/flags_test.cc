@@ -191,6 +191,30 @@ TEST_CASE("ParseFlags: actions need no path") {
   CHECK(Parse({"--debug-worker", "f"}).debug_worker == "f");
 }
 
+TEST_CASE("ParseFlags: inspect is a command with options of its own") {
+  const ParsedFlags f = Parse(
+      {"inspect", "--member", "*.pkl", "--opcodes", "--json", "-j2", "a", "-"});
+  CHECK(f.action == Action::kInspect);
+  CHECK(f.member == "*.pkl");
+  CHECK(f.opcodes);
+  CHECK(f.paths == Args{"a", "-"});
+  CHECK(Parse({"a", "inspect"}).action == Action::kScan);
+  CHECK(Parse({"inspect", "--help"}).action == Action::kLongHelp);
+  CHECK(Parse({"--json", "a"}).action == Action::kScan);
+
+  const Config config = BuildConfig(f).value();
+  CHECK(config.scan.task == FileTask::kInspect);
+  CHECK(config.scan.inspect == InspectOptions{"*.pkl", true});
+  CHECK(config.scan.files == Args{"a"});
+  CHECK(config.scan.paths.empty());
+  CHECK(config.scan.scan_stdin);
+  CHECK(config.report.inspect);
+  CHECK(config.report.require_complete);
+  CHECK(config.report.format == ReportFormat::kJson);
+  CHECK(BuildConfig(Parse({"--json", "a"})).value().report.format ==
+        ReportFormat::kJson);
+}
+
 struct RefusalCase {
   Args args;
   std::string text;
@@ -204,6 +228,21 @@ TEST_CASE("ParseFlags: wrong usage is one line that names option and value") {
       {{}, "no PATH given"},
       {{"scan"}, "no PATH given (for a file named scan: ./scan)"},
       {{""}, "\"\" is no path"},
+      {{"inspect"}, "no FILE given (for a file named inspect: ./inspect)"},
+      {{"inspect", "--fail-on", "high", "x"},
+       "--fail-on: is no option of inspect"},
+      {{"inspect", "--include", "*", "x"},
+       "--include: is no option of inspect"},
+      {{"inspect", "--debug-worker", "x"},
+       "--debug-worker: is no option of inspect"},
+      {{"--opcodes", "x"}, "--opcodes: is no option of scan"},
+      {{"scan", "--member", "a", "x"}, "--member: is no option of scan"},
+      {{"inspect", "--member", "", "x"}, "--member: \"\" is no file name"},
+      {{"inspect", "--format", "ndjson", "x"},
+       "--format: inspect has text and json only"},
+      {{"inspect", "--json", "--format", "text", "x"},
+       "--json excludes another --format"},
+      {{"inspect", "-", "-"}, "- (standard input) may be given only once"},
       {{"--workers", "0", "x"},
        "--workers: \"0\" is not a whole number from 1 to 1024, or auto"},
       {{"--workers", "abc", "x"},

@@ -481,6 +481,7 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
     Note(PickleProblem::kNotCallable,
          "calls " + Render(callee, 100) + ", which is not callable");
   }
+  observer_.OnReturn(*this, call, result);
   --call_depth_;
   return result;
 }
@@ -502,6 +503,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
       Call(PickleCall::Via::kAppend, *planted, items);
       return;
     }
+    observer_.OnItems(*this, target, stack_.all().subspan(start), false);
     stack_.Shrink(start);
     return;
   }
@@ -517,6 +519,9 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
     CheckHashable(start, 2);
     PutItems(target, start, true);
   } else {
+    if (arena_.IsNode(target, PickleNodeKind::kCall)) {
+      observer_.OnItems(*this, target, stack_.all().subspan(start), true);
+    }
     stack_.Shrink(start);
   }
 }

@@ -46,6 +46,12 @@ class PickleJudge final : public PickleObserver {
   void OnFrameCrossed(std::uint64_t frame_end) override;
   bool OnProgress(std::uint64_t offset) override;
 
+  /// What the import policy says of the name |id|.
+  const ImportJudgement& JudgementOf(const PickleMachine& machine,
+                                     std::uint32_t id) {
+    return Know(machine, id).judgement;
+  }
+
   /// Reports the imports that were never called.
   void Finish(const PickleMachine& machine);
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -158,6 +159,24 @@ class PickleObserver {
     (void)machine;
     (void)id;
   }
+  /// |call|, which OnCall() told of, has returned |result|. Calls that it made
+  /// itself have returned before. Not told of every call: one that ends the
+  /// machine's patience never returns.
+  virtual void OnReturn(const PickleMachine& machine, const PickleCall& call,
+                        PickleValue result) {
+    (void)machine;
+    (void)call;
+    (void)result;
+  }
+  /// |items| go into |object|, which a call made: it may keep them or not. A
+  /// key and its value in turn if |pairs|.
+  virtual void OnItems(const PickleMachine& machine, PickleValue object,
+                       std::span<const PickleValue> items, bool pairs) {
+    (void)machine;
+    (void)object;
+    (void)items;
+    (void)pairs;
+  }
   /// STOP returns |result|.
   virtual void OnResult(const PickleMachine& machine, PickleValue result) {
     (void)machine;
@@ -217,6 +236,10 @@ class PickleMachine {
   /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
   std::uint32_t ClassOf(PickleValue value) const;
   std::uint8_t protocol() const { return protocol_; }
+  /// Offset of the opcode that is executed.
+  std::uint64_t op_offset() const { return op_offset_; }
+  /// Opcodes that were executed so far.
+  std::uint64_t opcodes() const { return opcodes_; }
 
  private:
   friend class PickleCaller;

@@ -201,6 +201,7 @@ void PickleArena::BeginCollection() {
 }
 
 void PickleArena::Sweep(std::size_t roots) {
+  ++sweeps_;
   free_.clear();
   slabs_full_ = false;
   for (std::uint32_t i = nodes_; i-- > 1;) {

@@ -146,6 +146,8 @@ class PickleArena {
   /// BeginCollection(), then Mark() for each root, then Sweep(). |roots| is
   /// how many there were, so that the work stays linear.
   bool WantsCollection() const { return wants_collection_; }
+  /// Values that a sweep found not to be marked mean nothing after it.
+  std::uint32_t sweeps() const { return sweeps_; }
   void BeginCollection();
   void Mark(PickleValue value);
   void Sweep(std::size_t roots);
@@ -241,6 +243,7 @@ class PickleArena {
   std::vector<std::unique_ptr<PickleNode[]>> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
+  std::uint32_t sweeps_ = 0;
   std::uint32_t nodes_ = 0;        // Ever handed out, by index.
   std::uint32_t since_sweep_ = 0;  // Wishes since the last sweep.
   std::uint32_t patience_ = 0;     // Wishes before the next sweep.
