@@ -113,12 +113,14 @@ enum class PickleNodeKind : std::uint8_t {
 /// Fixed-size cell. Containers chain further cells.
 struct PickleNode {
   PickleNodeKind kind = PickleNodeKind::kFree;
-  bool marked = false;
-  std::uint16_t kept = 0;   ///< Items that are kept.
-  std::uint32_t next = 0;   ///< Cell with further items; 0: none.
-  std::uint32_t tail = 0;   ///< Last cell of the chain; 0: this one.
-  std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
-  PickleValue items[3];     ///< Text: slab and place, size kept, unused.
+  bool marked : 1 = false;
+  bool touched : 1 = false;  ///< A function had it and may have changed it.
+  bool lost : 1 = false;     ///< Lacks items that may matter.
+  std::uint16_t kept = 0;    ///< Items that are kept.
+  std::uint32_t next = 0;    ///< Cell with further items; 0: none.
+  std::uint32_t tail = 0;    ///< Last cell of the chain; 0: this one.
+  std::uint32_t count = 0;   ///< Items or bytes there were; saturates.
+  PickleValue items[3];      ///< Text: slab and place, size, if computed.
 };
 
 /// Bounded store of what values refer to, with a mark-and-sweep collector.
@@ -181,6 +183,7 @@ class PickleArena {
 
   std::uint32_t Allocate();
   bool CanMatter(PickleValue item) const;
+  bool IsTellingKey(PickleValue key) const;
   void AppendKept(PickleNode& head, PickleValue item);
   PickleNode& cell(std::uint32_t index) {
     return pages_[index >> kPageBits][index & kPageMask];
