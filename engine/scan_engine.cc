@@ -97,7 +97,8 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
   for (const PolicyFile& file : options.policies) {
     texts.push_back({file.name, file.text});
   }
-  Result<std::vector<std::byte>> compiled = CompileImportPolicy(texts);
+  Result<std::vector<std::byte>> compiled =
+      CompileImportPolicy(texts, options.strict_imports);
   if (!compiled.ok()) {
     return Error{ErrorCode::kInvalidArgument, compiled.error().detail};
   }

@@ -62,6 +62,7 @@ struct ScanOptions {
   bool follow_symlinks = false;
 
   std::vector<PolicyFile> policies;  ///< Extend the built-in tables.
+  bool strict_imports = false;       ///< Imports that are not vetted are high.
   ScanLimits limits;
 };
 

@@ -77,26 +77,34 @@ bool IsScipyTemplate(std::string_view text) {
 
 bool IsPlainFormula(std::string_view text) {
   constexpr std::string_view kMarks = " +-*/:~|()^,='\"[]<>";
-  std::size_t word = 0;  // Where the word that ends here began.
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (IsWordByte(c)) continue;
-    if (kMarks.find(c) == std::string_view::npos) return false;
-    const std::string_view before = text.substr(word, i - word);
-    word = i + 1;
-    if (before.find("__") != std::string_view::npos) return false;
-    // What a call returned, or an item, is called.
-    const bool chained =
-        before.empty() && i != 0 && (text[i - 1] == ')' || text[i - 1] == ']');
-    if (c != '(') continue;
-    if (chained) return false;
-    if (!before.empty() &&
-        !std::binary_search(kTransformations.begin(), kTransformations.end(),
-                            before)) {
-      return false;
+  std::string_view callee;  // The last word, if only blanks follow it.
+  char last = '(';          // The last byte that is no blank.
+  for (std::size_t i = 0; i < text.size();) {
+    std::size_t end = i;
+    while (end < text.size() && IsWordByte(text[end])) ++end;
+    if (end != i) {
+      callee = text.substr(i, end - i);
+      if (callee.find("__") != std::string_view::npos) return false;
+      last = text[end - 1];
+      i = end;
+      continue;
     }
+    const char c = text[i++];
+    if (kMarks.find(c) == std::string_view::npos) return false;
+    if (c == ' ') continue;
+    if (c == '(') {
+      // What a call or an item gave is called.
+      if (callee.empty() && (last == ')' || last == ']')) return false;
+      if (!callee.empty() &&
+          !std::binary_search(kTransformations.begin(), kTransformations.end(),
+                              callee)) {
+        return false;
+      }
+    }
+    callee = {};
+    last = c;
   }
-  return text.substr(word).find("__") == std::string_view::npos;
+  return true;
 }
 
 bool ReadsAsCode(std::string_view text) {
