@@ -117,26 +117,39 @@ void PickleJudge::OnImport(const PickleMachine& machine,
          {"imports " + import.detail, import.offset, import.detail});
 }
 
-std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
-                                  PickleValue value, ImportVerdict wanted) {
-  std::uint32_t budget = kMaxReach;
-  return FindIn(machine, value, wanted, 0, &budget);
+bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
+                          Sought sought) {
+  const PickleGlobal& global = machine.global(id);
+  const ImportVerdict verdict = Know(machine, id).judgement.verdict;
+  switch (sought) {
+    case Sought::kDanger:
+      return verdict == ImportVerdict::kDangerous;
+    case Sought::kUnvetted:
+      // Transparent ones are judged by what they reach.
+      return verdict == ImportVerdict::kUnvetted &&
+             !IsTransparent(global.meaning);
+    case Sought::kConstructor:
+      return context_.imports()
+                 .JudgeConstructor(global.module, global.name)
+                 .verdict == ImportVerdict::kDangerous;
+  }
+  return true;
 }
 
 std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
-                                  PickleValue value, ImportVerdict wanted,
+                                  PickleValue value, Sought sought) {
+  std::uint32_t budget = kMaxReach;
+  return FindIn(machine, value, sought, 0, &budget);
+}
+
+std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
+                                  PickleValue value, Sought sought,
                                   std::uint32_t depth, std::uint32_t* budget) {
   if (depth > kMaxReachDepth || *budget == 0) return kNoPickleGlobal;
   --*budget;
   if (value.Is(PickleKind::kGlobal)) {
-    const PickleGlobal& global = machine.global(value.index());
-    // Judged by what it reaches, unless danger is looked for.
-    if (wanted != ImportVerdict::kDangerous && IsTransparent(global.meaning)) {
-      return kNoPickleGlobal;
-    }
-    return Know(machine, value.index()).judgement.verdict == wanted
-               ? value.index()
-               : kNoPickleGlobal;
+    return Matches(machine, value.index(), sought) ? value.index()
+                                                   : kNoPickleGlobal;
   }
   if (!value.Is(PickleKind::kNode)) return kNoPickleGlobal;
   const PickleNode& node = machine.arena().node(value);
@@ -148,7 +161,7 @@ std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
   }
   for (const PickleValue item : machine.arena().Items(value, *budget)) {
     const std::uint32_t found =
-        FindIn(machine, item, wanted, depth + 1, budget);
+        FindIn(machine, item, sought, depth + 1, budget);
     if (found != kNoPickleGlobal) return found;
   }
   return kNoPickleGlobal;
@@ -265,32 +278,38 @@ void PickleJudge::ReportHeld(const PickleMachine& machine,
 
 void PickleJudge::JudgeOperands(const PickleMachine& machine,
                                 const PickleCall& call) {
-  for (const PickleValue given : {call.arguments, call.keywords}) {
-    const std::uint32_t found =
-        FindIn(machine, given, ImportVerdict::kDangerous);
-    if (found == kNoPickleGlobal) continue;
+  const auto given = [&](Sought sought) {
+    const std::uint32_t found = FindIn(machine, call.arguments, sought);
+    return found != kNoPickleGlobal ? found
+                                    : FindIn(machine, call.keywords, sought);
+  };
+  const PickleGlobal& callee = machine.global(call.global);
+  const bool holder =
+      std::binary_search(kHolders.begin(), kHolders.end(), callee.Path());
+  std::uint32_t found = given(Sought::kDanger);
+  // A partial of a class calls it with arguments, and so do others.
+  if (found == kNoPickleGlobal && !holder &&
+      callee.meaning != PickleMeaning::kReconstructor &&
+      callee.meaning != PickleMeaning::kCallWithRest) {
+    found = given(Sought::kConstructor);
+  }
+  if (found != kNoPickleGlobal) {
     ReportHeld(machine, call, found);
     return;
   }
-  const PickleGlobal& callee = machine.global(call.global);
-  if (!options_.report_everything || IsFollowed(callee.meaning) ||
-      std::binary_search(kHolders.begin(), kHolders.end(), callee.Path())) {
+  if (!options_.report_everything || holder || IsFollowed(callee.meaning)) {
     return;
   }
-  for (const PickleValue given : {call.arguments, call.keywords}) {
-    const std::uint32_t found =
-        FindIn(machine, given, ImportVerdict::kUnvetted);
-    if (found == kNoPickleGlobal) continue;
-    Known& known = Know(machine, found);
-    known.called = true;
-    if (known.reported) return;
-    known.reported = true;
-    ReportCall(machine, call, kPickleUnvettedCall,
-               "gives " + machine.global(found).written + " to " +
-                   callee.written + ", which may call it",
-               known.judgement);
-    return;
-  }
+  found = given(Sought::kUnvetted);
+  if (found == kNoPickleGlobal) return;
+  Known& known = Know(machine, found);
+  known.called = true;
+  if (known.reported) return;
+  known.reported = true;
+  ReportCall(machine, call, kPickleUnvettedCall,
+             "gives " + machine.global(found).written + " to " +
+                 callee.written + ", which may call it",
+             known.judgement);
 }
 
 // attrgetter("__globals__") may be called later, by code that holds it.

@@ -60,12 +60,19 @@ class PickleJudge final : public PickleObserver {
   };
 
   Known& Know(const PickleMachine& machine, std::uint32_t id);
-  /// An import of that verdict among |value| and what it holds;
+  /// What is looked for in values that are given to a call or an object.
+  enum class Sought : std::uint8_t {
+    kDanger,
+    kUnvetted,
+    kConstructor,  ///< A class that is dangerous when made with arguments.
+  };
+  bool Matches(const PickleMachine& machine, std::uint32_t id, Sought sought);
+  /// An import of that kind among |value| and what it holds;
   /// kNoPickleGlobal if there is none.
   std::uint32_t FindIn(const PickleMachine& machine, PickleValue value,
-                       ImportVerdict wanted);
+                       Sought sought);
   std::uint32_t FindIn(const PickleMachine& machine, PickleValue value,
-                       ImportVerdict wanted, std::uint32_t depth,
+                       Sought sought, std::uint32_t depth,
                        std::uint32_t* budget);
   static std::string Why(const ImportJudgement& judgement);
   void JudgeNamed(const PickleMachine& machine, const PickleCall& call);

@@ -86,6 +86,16 @@ bool ReturnsItsArgument(const PickleGlobal& global) {
              std::end(kTypes);
 }
 
+// An attribute or item that was worked out at run time: it may be a module or
+// a class. Persistent objects and such that were forgotten are no trick.
+bool IsUntold(PickleValue object) {
+  if (!object.Is(PickleKind::kUnknown)) return false;
+  const auto mystery = static_cast<PickleMystery>(object.content());
+  return mystery == PickleMystery::kAttribute ||
+         mystery == PickleMystery::kItem || mystery == PickleMystery::kName ||
+         mystery == PickleMystery::kExtension;
+}
+
 }  // namespace
 
 void PickleJudge::ReportState(const PickleMachine& machine, const Rule& rule,
@@ -182,7 +192,7 @@ void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
 
 void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                           PickleValue state, std::uint64_t offset) {
-  const std::uint32_t found = FindIn(machine, state, ImportVerdict::kDangerous);
+  const std::uint32_t found = FindIn(machine, state, Sought::kDanger);
   if (found != kNoPickleGlobal) {
     Known& known = Know(machine, found);
     known.called = true;
@@ -196,6 +206,11 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
               std::string(known.judgement.reference)});
     }
   }
+  if (IsUntold(object)) {
+    ReportState(machine, kPickleModifies,
+                "sets attributes of something that cannot be told", object,
+                state, offset);
+  }
   const std::uint32_t made_by = machine.ClassOf(object);
   if (made_by != kNoPickleGlobal) {
     const PickleGlobal& maker = machine.global(made_by);
@@ -204,8 +219,14 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                   "sets attributes of what " + maker.written + " returned",
                   object, state, offset);
     }
-    if (maker.meaning == PickleMeaning::kPartial &&
-        !machine.arena().IsNode(state, PickleNodeKind::kTuple)) {
+    const bool partial = maker.meaning == PickleMeaning::kPartial;
+    if (partial &&
+        FindIn(machine, state, Sought::kConstructor) != kNoPickleGlobal) {
+      ReportState(machine, kPickleDangerousCall,
+                  "gives a partial a constructor to call that is dangerous",
+                  object, state, offset);
+    }
+    if (partial && !machine.arena().IsNode(state, PickleNodeKind::kTuple)) {
       ReportState(machine, kPickleUnresolvedCall,
                   "gives a partial something to call that cannot be told",
                   object, state, offset);
@@ -232,7 +253,7 @@ void PickleJudge::OnPersistent(const PickleMachine& machine, PickleValue id) {
       machine.TextOf(machine.arena().Item(id, 0)) == "module") {
     return;
   }
-  const std::uint32_t found = FindIn(machine, id, ImportVerdict::kUnvetted);
+  const std::uint32_t found = FindIn(machine, id, Sought::kUnvetted);
   if (found == kNoPickleGlobal || !options_.report_everything) return;
   Known& known = Know(machine, found);
   known.called = true;

@@ -41,8 +41,9 @@ constexpr std::array kCodeMarks =
 
 // Sorted.
 constexpr std::array kHooks = std::to_array<std::string_view>(
-    {"__array__", "__array_function__", "__array_interface__",
-     "__array_struct__", "__array_ufunc__", "__buffer__", "__class__",
+    {"__array__", "__array_finalize__", "__array_function__",
+     "__array_interface__", "__array_prepare__", "__array_struct__",
+     "__array_ufunc__", "__array_wrap__", "__buffer__", "__class__",
      "__cuda_array_interface__", "__dataframe__", "__dlpack__", "__reduce__",
      "__reduce_ex__", "__torch_dispatch__", "__torch_function__"});
 
