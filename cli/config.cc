@@ -103,6 +103,7 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   if (flags.no_parallel) scan.workers = 1;
   ApplyTyped(flags.isolation, scan.isolation);
   scan.require_isolation = flags.require_isolation;
+  scan.strict_imports = flags.strict;
   scan.sandbox = !flags.no_sandbox;
   scan.require_sandbox = flags.require_sandbox;
   ApplyTyped(flags.worker_path, scan.worker_path);

@@ -144,6 +144,13 @@ constexpr Flag kFlags[] = {
      "FILE; later files win. Policies are never taken from what is scanned.",
      "", true,
      [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.policies); }},
+    {"strict", '\0', "", FlagGroup::kInput,
+     "imports that nobody has vetted are high",
+     "Reports whatever a pickle imports or calls that no table vets as high. "
+     "Without it such a call is medium, a mere import or a class of a known "
+     "library low.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.strict = true; return OkStatus(); }},
     {"max-file-size", '\0', "SIZE", FlagGroup::kInput,
      "do not scan larger files; they count as incomplete",
      "Does not scan files larger than SIZE; they are reported with the status "

@@ -41,6 +41,7 @@ struct ParsedFlags {
   std::vector<std::string> exclude;
   bool follow_symlinks = false;
   std::vector<std::string> policies;
+  bool strict = false;
 
   std::optional<int> workers;  ///< 0: auto.
   bool parallel = false;

@@ -93,7 +93,7 @@ class CountingSink final : public EventSink {
 };
 
 Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
-  if (options.policies.empty()) {
+  if (options.policies.empty() && !options.strict_imports) {
     const auto bytes = BuiltInPolicyBytes();
     return std::vector<std::byte>(bytes.begin(), bytes.end());
   }
@@ -101,7 +101,8 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
   for (const PolicyFile& file : options.policies) {
     texts.push_back({file.name, file.text});
   }
-  Result<std::vector<std::byte>> compiled = CompileImportPolicy(texts);
+  Result<std::vector<std::byte>> compiled =
+      CompileImportPolicy(texts, options.strict_imports);
   if (!compiled.ok()) {
     return Error{ErrorCode::kInvalidArgument, compiled.error().detail};
   }

@@ -71,6 +71,7 @@ struct ScanOptions {
   InspectOptions inspect;  ///< For kInspect.
 
   std::vector<PolicyFile> policies;  ///< Extend the built-in tables.
+  bool strict_imports = false;       ///< Imports that are not vetted are high.
   ScanLimits limits;
 };
 

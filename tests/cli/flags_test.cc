@@ -120,6 +120,7 @@ TEST_CASE("ParseFlags: values of all kinds arrive") {
                                "--exclude",
                                "tmp/*",
                                "--follow-symlinks",
+                               "--strict",
                                "--policy",
                                "p.tsv",
                                "--format",
@@ -151,6 +152,7 @@ TEST_CASE("ParseFlags: values of all kinds arrive") {
   CHECK(f.exclude == Args{"tmp/*"});
   CHECK(f.follow_symlinks);
   CHECK(f.policies == Args{"p.tsv"});
+  CHECK(f.strict);
   CHECK(f.format == ReportFormat::kNdjson);
   CHECK(f.output == "out");
   CHECK(f.fail_on == Severity::kHigh);

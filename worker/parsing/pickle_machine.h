@@ -44,6 +44,7 @@ enum class PickleMeaning : std::uint8_t {
   kCallWithRest,   ///< operator.call(f, *args), copyreg.__newobj__(cls, *args)
   kReconstructor,  ///< copyreg._reconstructor(cls, base, state)
   kApply,          ///< _rebuild_from_type_v2(f, type, args, state)
+  kApplyNext,      ///< _reconstruct_array(f, args, ...)
   kImportModule,   ///< import_module(name), __import__(name)
   kResolveName,    ///< pkgutil.resolve_name("os:system"), pydoc.locate
   kAddExtension,   ///< copyreg.add_extension(module, name, code)
@@ -80,6 +81,9 @@ struct PickleImport {
   std::uint64_t offset = 0;  ///< Of the opcode.
   /// True if reached by getattr or the like and not by an opcode.
   bool by_attribute = false;
+  /// True if the name was put together while the file is loaded, or comes out
+  /// of a container: it may be another one than the machine worked out.
+  bool computed = false;
   std::string detail = {};  ///< What is known of a name that cannot be told.
 };
 
@@ -235,6 +239,12 @@ class PickleMachine {
   std::string HeadOf(PickleValue value, std::size_t size) const;
   /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
   std::uint32_t ClassOf(PickleValue value) const;
+  /// True for a str or bytes that a call or a container gave.
+  bool IsComputed(PickleValue value) const {
+    const bool text = arena_.IsNode(value, PickleNodeKind::kText) ||
+                      arena_.IsNode(value, PickleNodeKind::kBytes);
+    return text && arena_.node(value).computed;
+  }
   std::uint8_t protocol() const { return protocol_; }
   /// Offset of the opcode that is executed.
   std::uint64_t op_offset() const { return op_offset_; }
@@ -388,6 +398,7 @@ class PickleMachine {
   bool complete_ = false;
   bool frame_noted_ = false;
   bool limit_noted_ = false;
+  bool computed_ = false;  // The next name to import was put together.
 
   struct Hash {
     using is_transparent = void;
