@@ -7,6 +7,7 @@
 
 #include "ipc/check.h"
 #include "ipc/text.h"
+#include "worker/containers/decoder.h"
 #include "worker/format_detector.h"
 #include "worker/recognised_formats.h"
 #include "worker/scanner.h"
@@ -58,6 +59,9 @@ std::uint64_t SumOrMost(std::uint64_t a, std::uint64_t b) {
 
 // Empty if nothing is missed: no model loader reads such a file.
 std::string WhyNotScanned(const Detection& found) {
+  if (IsLeftOut(found.recognised)) {
+    return found.recognised + " is not supported in this build";
+  }
   if (!found.recognised.empty())
     return found.recognised + " is not supported yet";
   return found.not_a_model ? "" : "content is of no known format";
@@ -93,7 +97,9 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   const Result<Detection> detection = DetectFormat(source, name);
   if (!detection.ok()) {
     if (detection.error().code != ErrorCode::kStopped) {
-      MarkIncomplete(OutcomeStatus::kUnreadable, detection.error().detail);
+      const bool limit = detection.error().code == ErrorCode::kLimitExceeded;
+      MarkIncomplete(limit ? OutcomeStatus::kLimit : OutcomeStatus::kUnreadable,
+                     detection.error().detail);
     }
     return;
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipc/text.h"
+#include "worker/containers/decoder.h"
 
 namespace scanengine {
 namespace {
@@ -120,7 +121,7 @@ constexpr Magic kMagics[] = {
     {"xz", 0, "\xfd\x37zXZ\0"sv},
     {"lzma", 0, "\x5d\0\0"sv, Content::kBinary, ".lzma .joblib .pkl"},
     {"lz4", 0, "\x04\x22\x4d\x18"sv},
-    {"lz4", 0, "\x02\x21\x4c\x18"sv},
+    {"lz4-legacy", 0, "\x02\x21\x4c\x18"sv},
     {"zstd", 0, "\x28\xb5\x2f\xfd"sv},
     {"lzip", 0, "LZIP\x01"sv},
     {"compress", 0, "\x1f\x9d"sv, Content::kBinary},
@@ -379,6 +380,8 @@ std::vector<std::string_view> CollectNames() {
   for (const ProtobufHead& row : kProtobufHeads) names.push_back(row.format);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
+  // Their rows are for builds that leave the library out.
+  std::erase_if(names, IsUnpacked);
   return names;
 }
 

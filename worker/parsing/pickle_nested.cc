@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "worker/containers/inflate_source.h"
+#include "worker/containers/unpacked_source.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/pickle_text.h"
 
@@ -93,7 +93,7 @@ class NestedScan {
  private:
   void ScanRaw(ByteSource& source, std::uint64_t offset, std::uint32_t depth);
   void ScanDecoded(const std::string& decoded);
-  void ScanInflated(InflateFormat format);
+  void ScanInflated(Compression format);
   std::optional<std::string> Whole();
   void ReportLimit(std::string what);
 
@@ -151,12 +151,12 @@ void NestedScan::ScanDecoded(const std::string& decoded) {
   ScanNestedPickle(context_, inner);
 }
 
-void NestedScan::ScanInflated(InflateFormat format) {
+void NestedScan::ScanInflated(Compression format) {
   MemorySource memory(BytesOf(payload_.head));
   SubSource part(payload_.source, payload_.offset, payload_.size);
   ByteSource& packed =
       payload_.decoded ? static_cast<ByteSource&>(memory) : part;
-  InflateSource inflated(context_, packed, format);
+  UnpackedSource inflated(context_, packed, format);
   std::vector<std::byte> head(kProbeBytes);
   const auto got = inflated.ReadAt(0, head);
   if (!got.ok() || got.value() == 0) return;
@@ -179,9 +179,9 @@ void NestedScan::Run() {
       }
       return;
     case Form::kZlib:
-      return ScanInflated(InflateFormat::kZlib);
+      return ScanInflated(Compression::kZlib);
     case Form::kGzip:
-      return ScanInflated(InflateFormat::kGzip);
+      return ScanInflated(Compression::kGzip);
     case Form::kLatin1:
       if (const auto whole = Whole()) {
         if (auto decoded = DecodeLatin1(*whole)) {
