@@ -217,7 +217,7 @@ class Pages(program.Case):
                    if " yes " in line}
         self.assertEqual(scanned, {
             "compressed", "gguf", "joblib", "npz", "numpy", "pickle",
-            "pytorch-legacy", "pytorch-zip", "safetensors", "zip"})
+            "pytorch-legacy", "pytorch-zip", "safetensors", "tar", "zip"})
         self.assertIn("unsupported", ended.text)
 
     def test_version(self):

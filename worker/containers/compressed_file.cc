@@ -8,10 +8,13 @@ namespace {
 constexpr std::uint64_t kMostProbeIn = 5 << 20;
 constexpr std::uint64_t kMostProbeOut = 1 << 20;
 
-}  // namespace
+/// What came of unpacking the beginning of a stream.
+struct Trial {
+  std::vector<std::byte> head;
+  bool ended = false;  ///< Without an error.
+};
 
-std::vector<std::byte> UnpackHead(ByteSource& packed, Compression compression,
-                                  std::size_t size) {
+Trial Try(ByteSource& packed, Compression compression, std::size_t size) {
   std::uint64_t taken = 0;
   std::uint64_t made = 0;
   UnpackedSource source(
@@ -21,15 +24,31 @@ std::vector<std::byte> UnpackHead(ByteSource& packed, Compression compression,
         return taken < kMostProbeIn && made < kMostProbeOut;
       },
       packed, compression);
-  std::vector<std::byte> head(size);
+  Trial trial;
+  trial.head.resize(size);
   std::size_t have = 0;
   while (have < size) {
-    const auto got = source.ReadAt(have, std::span(head).subspan(have));
-    if (!got.ok() || got.value() == 0) break;
+    const auto got = source.ReadAt(have, std::span(trial.head).subspan(have));
+    if (!got.ok()) break;
+    trial.ended = got.value() == 0;
+    if (trial.ended) break;
     have += got.value();
   }
-  head.resize(have);
-  return head;
+  trial.head.resize(have);
+  return trial;
+}
+
+}  // namespace
+
+std::vector<std::byte> UnpackHead(ByteSource& packed, Compression compression,
+                                  std::size_t size) {
+  return Try(packed, compression, size).head;
+}
+
+bool UnpacksWell(ByteSource& packed, Compression compression) {
+  constexpr std::size_t kEnough = 4096;
+  const Trial trial = Try(packed, compression, kEnough);
+  return trial.head.size() == kEnough || (trial.ended && !trial.head.empty());
 }
 
 void FinishUnpacking(ScanContext& context, UnpackedSource& unpacked,

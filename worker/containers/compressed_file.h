@@ -49,6 +49,10 @@ inline constexpr const Rule* kCompressedRules[] = {
 std::vector<std::byte> UnpackHead(ByteSource& packed, Compression compression,
                                   std::size_t size);
 
+/// True if |packed| unpacks to its end, or to some KiB, without an error: what
+/// chance bytes under a weak magic number do not do.
+bool UnpacksWell(ByteSource& packed, Compression compression);
+
 /// To be called when what |unpacked| holds has been scanned. Reads on to its
 /// end, since a break there is a break, too; reports that, several streams and
 /// what lies behind them, and searches the latter for pickles. |packed| is the

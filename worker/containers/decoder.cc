@@ -26,6 +26,11 @@ bool IsZlib(std::span<const std::byte> head) {
          (first * 256 + second) % 31 == 0;
 }
 
+bool IsGzip(std::string_view head) {
+  return head.size() >= 4 && head.starts_with("\x1f\x8b\x08"sv) &&
+         (head[3] & 0xe0) == 0;
+}
+
 bool IsBzip2(std::string_view head) {
   return head.size() >= 10 && head.starts_with("BZh") && head[3] >= '1' &&
          head[3] <= '9' &&
@@ -138,7 +143,7 @@ bool IsUnpacked(std::string_view format) {
 
 std::optional<Compression> CompressionOf(std::span<const std::byte> head) {
   const std::string_view text = TextOf(head);
-  if (text.starts_with("\x1f\x8b\x08"sv)) return Compression::kGzip;
+  if (IsGzip(text)) return Compression::kGzip;
   if (IsBzip2(text)) return Compression::kBzip2;
   if (text.starts_with("\xfd\x37zXZ\0"sv)) return Compression::kXz;
   if (IsLz4(text)) return Compression::kLz4;

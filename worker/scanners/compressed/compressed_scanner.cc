@@ -20,13 +20,10 @@ Match Probe(const ProbeInput& input) {
   if (!compression || !CanUnpack(*compression)) return Match::kNo;
   const bool weak_magic =
       *compression == Compression::kZlib || *compression == Compression::kLzma;
-  constexpr std::size_t kEnough = 64;
   if (!weak_magic || NameInside(input.name) != input.name) {
     return Match::kLikely;
   }
-  return UnpackHead(input.source, *compression, kEnough).empty()
-             ? Match::kNo
-             : Match::kLikely;
+  return UnpacksWell(input.source, *compression) ? Match::kLikely : Match::kNo;
 }
 
 void Scan(ScanContext& context) {
