@@ -502,7 +502,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
       Call(PickleCall::Via::kAppend, *planted, items);
       return;
     }
-    stack_.resize(start);
+    stack_.Shrink(start);
     return;
   }
   PutItems(target, start, false);
@@ -517,7 +517,7 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
     CheckHashable(start, 2);
     PutItems(target, start, true);
   } else {
-    stack_.resize(start);
+    stack_.Shrink(start);
   }
 }
 

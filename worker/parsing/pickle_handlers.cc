@@ -66,7 +66,7 @@ bool PickleMachine::DoPop() {
 bool PickleMachine::DoPopMark() {
   std::size_t start = 0;
   if (!PopMark(&start)) return false;
-  stack_.resize(start);
+  stack_.Shrink(start);
   return true;
 }
 
@@ -242,7 +242,7 @@ bool PickleMachine::ShortTuple(std::size_t size) {
   const PickleValue made = arena_.Add(
       PickleNodeKind::kTuple, first[0], size > 1 ? first[1] : PickleValue(),
       size > 2 ? first[2] : PickleValue(), static_cast<std::uint16_t>(size));
-  stack_.resize(stack_.size() - size + 1);
+  stack_.Shrink(stack_.size() - size + 1);
   stack_.back() = made;
   return true;
 }
@@ -639,33 +639,7 @@ bool PickleMachine::Step() {
   op_offset_ = reader_.offset();
   const std::uint8_t* code = reader_.Take(1);
   if (code == nullptr) return Truncated();
-  // What most of a large pickle is made of, where the compiler can inline it.
-  switch (static_cast<Op>(*code)) {
-    case Op::kBinInt1:
-      return DoBinInt1();
-    case Op::kBinInt2:
-      return DoBinInt2();
-    case Op::kBinInt:
-      return DoBinInt();
-    case Op::kBinFloat:
-      return DoBinFloat();
-    case Op::kMemoize:
-      return DoMemoize();
-    case Op::kBinPut:
-      return DoBinPut();
-    case Op::kBinGet:
-      return DoBinGet();
-    case Op::kShortBinUnicode:
-      return DoShortBinUnicode();
-    case Op::kAppend:
-      return DoAppend();
-    case Op::kSetItem:
-      return DoSetItem();
-    case Op::kTuple2:
-      return DoTuple2();
-    default:
-      return Handlers::kTable[*code](*this);
-  }
+  return Handlers::kTable[*code](*this);
 }
 
 }  // namespace scanengine

@@ -11,7 +11,6 @@ namespace scanengine {
 namespace {
 
 constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
-constexpr std::uint64_t kOpcodesPerProgress = 4096;
 constexpr std::uint32_t kMaxFarReads = 4096;
 
 }  // namespace
@@ -21,9 +20,8 @@ PickleMachine::PickleMachine(ByteSource& source, std::uint64_t offset,
     : source_(source),
       observer_(observer),
       reader_(source, offset),
-      start_(offset) {
-  stack_.reserve(256);
-}
+      stack_(256),
+      start_(offset) {}
 
 bool PickleMachine::Fail(PickleProblem problem, std::string detail) {
   observer_.OnProblem(problem, op_offset_, std::move(detail));
@@ -51,7 +49,7 @@ bool PickleMachine::StackFull() {
 
 void PickleMachine::Collect() {
   arena_.BeginCollection();
-  for (const PickleValue value : stack_) arena_.Mark(value);
+  for (const PickleValue value : stack_.all()) arena_.Mark(value);
   for (const auto& [code, value] : extensions_) arena_.Mark(value);
   memo_.MarkAll(arena_);
   arena_.Sweep(stack_.size() + memo_.roots());
@@ -66,17 +64,19 @@ void PickleMachine::LeaveFrame() {
   frame_end_ = kNoFrame;
 }
 
+bool PickleMachine::IsUnhashable(PickleValue value) const {
+  if (!value.Is(PickleKind::kNode)) return false;
+  const PickleNodeKind kind = arena_.node(value).kind;
+  return kind == PickleNodeKind::kList || kind == PickleNodeKind::kDict ||
+         kind == PickleNodeKind::kSet;
+}
+
 void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
   for (std::size_t i = start; i < stack_.size(); i += step) {
-    const PickleValue value = stack_[i];
-    if (!value.Is(PickleKind::kNode)) continue;
-    const PickleNodeKind kind = arena_.node(value).kind;
-    if (kind == PickleNodeKind::kList || kind == PickleNodeKind::kDict ||
-        kind == PickleNodeKind::kSet) {
-      Note(PickleProblem::kUnhashable,
-           "a list, dict or set is put where it has to be hashed");
-      return;
-    }
+    if (!IsUnhashable(stack_[i])) continue;
+    Note(PickleProblem::kUnhashable,
+         "a list, dict or set is put where it has to be hashed");
+    return;
   }
 }
 
@@ -119,7 +119,7 @@ void PickleMachine::PutItems(PickleValue target, std::size_t start,
       }
     }
   }
-  stack_.resize(start);
+  stack_.Shrink(start);
 }
 
 bool PickleMachine::PushText(PickleKind kind, std::uint64_t size) {
@@ -163,14 +163,14 @@ bool PickleMachine::Memoize(std::uint64_t index) {
 }
 
 bool PickleMachine::Recall(std::uint64_t index) {
-  const auto value = index > 0xffffffffU
-                         ? std::nullopt
-                         : memo_.Get(static_cast<std::uint32_t>(index));
-  if (!value) {
+  PickleValue value = PickleMemo::kEmpty;
+  if (index <= 0xffffffffU)
+    value = memo_.Get(static_cast<std::uint32_t>(index));
+  if (value == PickleMemo::kEmpty) {
     return Fail(PickleProblem::kMemoMiss,
                 "memo entry " + std::to_string(index) + " was never set");
   }
-  return Push(*value);
+  return Push(value);
 }
 
 std::uint32_t PickleMachine::Intern(std::string_view module,
@@ -318,18 +318,6 @@ std::uint32_t PickleMachine::ClassOf(PickleValue value) const {
   if (!arena_.IsNode(value, PickleNodeKind::kCall)) return kNoPickleGlobal;
   const PickleValue callee = arena_.node(value).items[0];
   return callee.Is(PickleKind::kGlobal) ? callee.index() : kNoPickleGlobal;
-}
-
-PickleEnd PickleMachine::Run() {
-  while (Step()) {
-    if (reader_.offset() >= frame_end_) [[unlikely]]
-      LeaveFrame();
-    if (++opcodes_ % kOpcodesPerProgress == 0) [[unlikely]] {
-      if (!observer_.OnProgress(reader_.offset())) break;
-      if (arena_.WantsCollection()) Collect();
-    }
-  }
-  return {reader_.offset(), complete_};
 }
 
 }  // namespace scanengine

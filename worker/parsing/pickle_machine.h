@@ -13,6 +13,7 @@
 #include "worker/parsing/pickle_memo.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_reader.h"
+#include "worker/parsing/pickle_stack.h"
 #include "worker/parsing/pickle_value.h"
 
 namespace scanengine {
@@ -222,14 +223,19 @@ class PickleMachine {
   using Handler = bool (PickleMachine::*)();
   struct Handlers;
 
-  // pickle_machine.cc: the loop, stack, memo.
+  // pickle_run.cc: the loop.
+  class Hot;
+  void RunPlain();
   bool Step();
+
+  // pickle_machine.cc: stack, memo, names.
   bool Fail(PickleProblem problem, std::string detail);
   void Note(PickleProblem problem, std::string detail);
   bool Truncated();
   bool Underflow();
   void Collect();
   void LeaveFrame();
+  bool IsUnhashable(PickleValue value) const;
   void CheckHashable(std::size_t start, std::size_t step);
   bool Push(PickleValue value) {
     if (stack_.size() >= kMaxStack) [[unlikely]]
@@ -346,7 +352,7 @@ class PickleMachine {
   PickleReader reader_;
   PickleArena arena_;
   PickleMemo memo_;
-  std::vector<PickleValue> stack_;
+  PickleStack stack_;
   std::vector<std::uint32_t> marks_;
   std::size_t fence_ = 0;  // Stack size at the top mark.
   std::uint64_t start_;

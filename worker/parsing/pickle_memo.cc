@@ -23,26 +23,29 @@ void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
     Put(index, value);
     return;
   }
-  const auto at = sparse_.find(index);
-  if (at != sparse_.end()) {
-    at->second = value;
-    return;
+  if (index <= largest_) {
+    const auto at = sparse_.find(index);
+    if (at != sparse_.end()) {
+      at->second = value;
+      return;
+    }
   }
   ++size_;
   if (sparse_.size() < kMaxSparse) {
     sparse_.emplace(index, value);
+    largest_ = std::max(largest_, index);
   } else {
     forgotten_below_ = std::max(forgotten_below_, std::uint64_t{index} + 1);
   }
 }
 
-std::optional<PickleValue> PickleMemo::GetSlow(std::uint32_t index) const {
+PickleValue PickleMemo::GetSlow(std::uint32_t index) const {
   const auto at = sparse_.find(index);
   if (at != sparse_.end()) return at->second;
   if (index < forgotten_below_) {
     return PickleValue::Unknown(PickleMystery::kForgotten);
   }
-  return std::nullopt;
+  return kEmpty;
 }
 
 std::size_t PickleMemo::roots() const {

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,13 +32,14 @@ class PickleMemo {
     PutSlow(index, value);
   }
 
-  /// Nothing if the index was never set.
-  std::optional<PickleValue> Get(std::uint32_t index) const {
-    if (index >> kPageBits < pages_.size()) [[likely]] {
-      const PickleValue value = At(index);
-      if (value == kEmpty) return std::nullopt;
-      return value;
-    }
+  /// A value that no opcode makes.
+  static constexpr PickleValue kEmpty =
+      PickleValue::Of(PickleKind::kUnknown, 0xff);
+
+  /// kEmpty if the index was never set.
+  PickleValue Get(std::uint32_t index) const {
+    if (index >> kPageBits < pages_.size()) [[likely]]
+      return At(index);
     return GetSlow(index);
   }
 
@@ -52,9 +52,6 @@ class PickleMemo {
  private:
   static constexpr std::uint32_t kPageBits = 10;
   static constexpr std::size_t kPage = std::size_t{1} << kPageBits;
-  // A value that no opcode makes.
-  static constexpr PickleValue kEmpty =
-      PickleValue::Of(PickleKind::kUnknown, 0xff);
   using Page = std::array<PickleValue, kPage>;
 
   PickleValue& At(std::uint32_t index) {
@@ -64,10 +61,11 @@ class PickleMemo {
     return (*pages_[index >> kPageBits])[index & (kPage - 1)];
   }
   void PutSlow(std::uint32_t index, PickleValue value);
-  std::optional<PickleValue> GetSlow(std::uint32_t index) const;
+  PickleValue GetSlow(std::uint32_t index) const;
 
   std::vector<std::unique_ptr<Page>> pages_;
   std::unordered_map<std::uint32_t, PickleValue> sparse_;
+  std::uint32_t largest_ = 0;  // Index that ever was in the map.
   std::uint64_t size_ = 0;
   // Indices below this may have been set and forgotten.
   std::uint64_t forgotten_below_ = 0;

@@ -41,6 +41,12 @@ class PickleReader {
     const auto have = static_cast<std::size_t>(end_ - at_);
     return {reinterpret_cast<const char*>(at_), std::min(have, size)};
   }
+  /// What can be read without a refill, for a loop that is hot: it moves on
+  /// from at() and tells with SetAt() how far it came.
+  const std::uint8_t* at() const { return at_; }
+  const std::uint8_t* end() const { return end_; }
+  void SetAt(const std::uint8_t* at) { at_ = at; }
+
   /// Passes over |size| bytes; false if there are fewer.
   bool Skip(std::uint64_t size);
 

@@ -9,6 +9,7 @@ namespace {
 
 // A sweep pays for itself once so many nodes were asked for.
 constexpr std::uint32_t kLeastPatience = 100'000;
+constexpr std::uint32_t kMaxPatience = 1U << 30;
 constexpr std::uint32_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
 
 bool HasItems(PickleNodeKind kind) {
@@ -49,39 +50,12 @@ void PickleArena::AddPage() {
   pages_.push_back(std::make_unique<PickleNode[]>(std::size_t{1} << kPageBits));
 }
 
-std::uint32_t PickleArena::Allocate() {
-  ++since_sweep_;
-  if (!free_.empty()) {
-    const std::uint32_t index = free_.back();
-    free_.pop_back();
-    return index;
-  }
-  if (nodes_ < kMaxNodes) {
-    if (nodes_ >> kPageBits == pages_.size()) AddPage();
-    return nodes_++;
-  }
-  if (since_sweep_ >= patience_) wants_collection_ = true;
-  return 0;
-}
-
-PickleValue PickleArena::Add(PickleNodeKind kind, PickleValue a, PickleValue b,
-                             PickleValue c, std::uint16_t kept) {
-  const std::uint32_t index = Allocate();
-  if (index == 0) return PickleValue::Of(PickleKind::kData);
-  PickleNode& made = cell(index);
-  made.kind = kind;
-  made.marked = false;
-  made.kept = kept;
-  made.next = made.tail = 0;
-  made.count = kept;
-  made.items[0] = a;
-  made.items[1] = b;
-  made.items[2] = c;
-  return PickleValue::Of(PickleKind::kNode, index);
-}
-
 bool PickleArena::ReserveText(std::size_t size) {
   if (!slabs_.empty() && slab_used_ + size <= kSlabBytes) return true;
+  if (slabs_full_) {
+    if (since_sweep_ >= patience_) wants_collection_ = true;
+    return false;
+  }
   for (std::size_t i = 0; i < slabs_.size(); ++i) {
     if (slabs_[i].live) continue;
     slab_ = static_cast<std::uint32_t>(i);
@@ -90,7 +64,7 @@ bool PickleArena::ReserveText(std::size_t size) {
     return true;
   }
   if (slabs_.size() >= kMaxSlabs) {
-    if (since_sweep_ >= patience_) wants_collection_ = true;
+    slabs_full_ = true;
     return false;
   }
   slabs_.push_back({std::make_unique_for_overwrite<char[]>(kSlabBytes), true});
@@ -99,7 +73,8 @@ bool PickleArena::ReserveText(std::size_t size) {
   return true;
 }
 
-PickleValue PickleArena::AddText(PickleNodeKind kind, std::string_view text) {
+PickleValue PickleArena::AddLongText(PickleNodeKind kind,
+                                     std::string_view text) {
   const PickleValue none = PickleValue::Of(PickleKind::kData);
   if (text.size() > kMaxTextBytes || !ReserveText(text.size())) {
     ++since_sweep_;
@@ -108,13 +83,9 @@ PickleValue PickleArena::AddText(PickleNodeKind kind, std::string_view text) {
   const PickleValue made = Add(kind);
   if (!made.Is(PickleKind::kNode)) return none;
   PickleNode& target = node(made);
-  if (!text.empty()) {
-    std::memcpy(slabs_[slab_].bytes.get() + slab_used_, text.data(),
-                text.size());
-  }
+  std::memcpy(slabs_[slab_].bytes.get() + slab_used_, text.data(), text.size());
   target.items[0] = PickleValue::Of(PickleKind::kInt,
                                     std::uint64_t{slab_} << 32 | slab_used_);
-  target.items[1] = PickleValue::Of(PickleKind::kInt, text.size());
   target.count = static_cast<std::uint32_t>(text.size());
   slab_used_ += static_cast<std::uint32_t>(text.size());
   return made;
@@ -122,9 +93,11 @@ PickleValue PickleArena::AddText(PickleNodeKind kind, std::string_view text) {
 
 std::string_view PickleArena::text(PickleValue value) const {
   const PickleNode& source = node(value);
+  if (source.count <= kPickleShortText) {
+    return {reinterpret_cast<const char*>(source.items), source.count};
+  }
   const std::uint64_t place = source.items[0].content();
-  return {slabs_[place >> 32].bytes.get() + (place & 0xffffffff),
-          static_cast<std::size_t>(source.items[1].content())};
+  return {slabs_[place >> 32].bytes.get() + (place & 0xffffffff), source.count};
 }
 
 bool PickleArena::CanMatter(PickleValue item) const {
@@ -210,6 +183,7 @@ void PickleArena::Mark(PickleValue value) {
     if (at.marked) continue;
     at.marked = true;
     if (!HasItems(at.kind)) {
+      if (at.count <= kPickleShortText) continue;
       slabs_[at.items[0].content() >> 32].live = true;
       continue;
     }
@@ -228,6 +202,7 @@ void PickleArena::BeginCollection() {
 
 void PickleArena::Sweep(std::size_t roots) {
   free_.clear();
+  slabs_full_ = false;
   for (std::uint32_t i = nodes_; i-- > 1;) {
     PickleNode& at = cell(i);
     if (!at.marked) {
@@ -237,9 +212,13 @@ void PickleArena::Sweep(std::size_t roots) {
     at.marked = false;
   }
   since_sweep_ = 0;
-  // Visits per wish stay bounded whatever is alive.
-  patience_ = std::max<std::uint32_t>(
+  // Visits per wish stay bounded whatever is alive; where nearly all is, the
+  // next sweep is put off further each time.
+  const auto least = std::max<std::uint32_t>(
       kLeastPatience, static_cast<std::uint32_t>((roots + nodes_) / 2));
+  const bool in_vain = free_.size() < nodes_ / 8;
+  patience_ =
+      in_vain ? std::max(least, std::min(2 * patience_, kMaxPatience)) : least;
   wants_collection_ = false;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -118,8 +119,11 @@ struct PickleNode {
   std::uint32_t next = 0;   ///< Cell with further items; 0: none.
   std::uint32_t tail = 0;   ///< Last cell of the chain; 0: this one.
   std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
-  PickleValue items[3];     ///< Text: slab and place, size kept, unused.
+  PickleValue items[3];     ///< Text: slab and place; a short one itself.
 };
+
+/// Text of at most so many bytes sits in its node.
+inline constexpr std::size_t kPickleShortText = sizeof(PickleNode::items);
 
 /// Bounded store of what values refer to, with a mark-and-sweep collector.
 ///
@@ -148,10 +152,32 @@ class PickleArena {
 
   /// A str or bytes; nothing (kData) if there is no room or |text| is longer
   /// than kMaxTextBytes.
-  PickleValue AddText(PickleNodeKind kind, std::string_view text);
+  PickleValue AddText(PickleNodeKind kind, std::string_view text) {
+    if (text.size() > kPickleShortText) return AddLongText(kind, text);
+    const PickleValue made = Add(kind);
+    if (made.Is(PickleKind::kNode)) {
+      PickleNode& target = node(made);
+      std::memcpy(target.items, text.data(), text.size());
+      target.count = static_cast<std::uint32_t>(text.size());
+    }
+    return made;
+  }
   /// A node with up to three items; kData if there is no room.
   PickleValue Add(PickleNodeKind kind, PickleValue a = {}, PickleValue b = {},
-                  PickleValue c = {}, std::uint16_t kept = 0);
+                  PickleValue c = {}, std::uint16_t kept = 0) {
+    const std::uint32_t index = Allocate();
+    if (index == 0) return PickleValue::Of(PickleKind::kData);
+    PickleNode& made = cell(index);
+    made.kind = kind;
+    made.marked = false;
+    made.kept = kept;
+    made.next = made.tail = 0;
+    made.count = kept;
+    made.items[0] = a;
+    made.items[1] = b;
+    made.items[2] = c;
+    return PickleValue::Of(PickleKind::kNode, index);
+  }
   /// Appends to a container. Past kMaxKept only values that can be called or
   /// that hold such are kept.
   void Append(PickleValue container, PickleValue item);
@@ -179,7 +205,22 @@ class PickleArena {
   static constexpr std::uint32_t kPageBits = 9;
   static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
 
-  std::uint32_t Allocate();
+  // 0 if there is no room.
+  std::uint32_t Allocate() {
+    ++since_sweep_;
+    if (!free_.empty()) {
+      const std::uint32_t index = free_.back();
+      free_.pop_back();
+      return index;
+    }
+    if (nodes_ < kMaxNodes) {
+      if (nodes_ >> kPageBits == pages_.size()) [[unlikely]]
+        AddPage();
+      return nodes_++;
+    }
+    if (since_sweep_ >= patience_) wants_collection_ = true;
+    return 0;
+  }
   bool CanMatter(PickleValue item) const;
   void AppendKept(PickleNode& head, PickleValue item);
   PickleNode& cell(std::uint32_t index) {
@@ -189,6 +230,7 @@ class PickleArena {
     return pages_[index >> kPageBits][index & kPageMask];
   }
   bool ReserveText(std::size_t size);
+  PickleValue AddLongText(PickleNodeKind kind, std::string_view text);
   void AddPage();
 
   struct Slab {
@@ -206,6 +248,7 @@ class PickleArena {
   std::vector<Slab> slabs_;
   std::uint32_t slab_ = 0;  // Being filled.
   std::uint32_t slab_used_ = 0;
+  bool slabs_full_ = false;  // Until the next sweep.
 };
 
 }  // namespace scanengine

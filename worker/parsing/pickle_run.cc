@@ -1,0 +1,263 @@
+// The loop over opcodes. What large pickles are made of is executed on pointers
+// that stay in registers; all else goes through the handler of its opcode.
+
+#include "worker/parsing/pickle_machine.h"
+#include "worker/parsing/pickle_nested.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::uint64_t kOpcodesPerProgress = 4096;
+// An opcode with the largest operand of fixed size.
+constexpr std::ptrdiff_t kLongestPlain = 9;
+
+template <typename Integer>
+Integer Load(const std::uint8_t* bytes) {
+  Integer value = 0;
+  for (std::size_t i = 0; i < sizeof(Integer); ++i) {
+    value = static_cast<Integer>(value | Integer{bytes[i]} << (8 * i));
+  }
+  return value;
+}
+
+}  // namespace
+
+/// Reader and stack of a machine, taken out for the time of the loop.
+class PickleMachine::Hot {
+ public:
+  explicit Hot(PickleMachine& machine)
+      : m_(machine),
+        at_(m_.reader_.at()),
+        end_(m_.reader_.end()),
+        top_(m_.stack_.end()),
+        fence_(m_.stack_.data() + m_.fence_) {
+    // No opcode of the loop may cross the end of a frame, or begin behind it.
+    const std::uint64_t left = m_.frame_end_ - m_.reader_.offset();
+    if (left < static_cast<std::uint64_t>(end_ - at_)) {
+      end_ = at_ + static_cast<std::ptrdiff_t>(left);
+    }
+  }
+  ~Hot() {
+    m_.reader_.SetAt(at_);
+    m_.stack_.SetEnd(top_);
+  }
+  Hot(const Hot&) = delete;
+  Hot& operator=(const Hot&) = delete;
+
+  bool HasRoom() const { return end_ - at_ > kLongestPlain; }
+  /// Executes an opcode that is plain; false, with nothing done, if the next
+  /// one is not, or is wrong. REQUIRES: HasRoom() and room on the stack.
+  bool Execute();
+
+ private:
+  bool Push(PickleValue value, std::ptrdiff_t size) {
+    *top_++ = value;
+    at_ += size;
+    return true;
+  }
+  bool Text(std::size_t size, std::ptrdiff_t head, PickleNodeKind kind) {
+    // The opcode that ends a frame is for Step().
+    if (size > PickleArena::kMaxTextBytes ||
+        end_ - at_ <= head + static_cast<std::ptrdiff_t>(size)) {
+      return false;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(at_ + head),
+                                size);
+    if (size >= kLeastPicklePayload && MayHoldPickle(text)) return false;
+    PickleValue made = m_.arena_.AddText(kind, text);
+    if (!made.Is(PickleKind::kNode)) {
+      const std::uint64_t offset =
+          m_.reader_.offset() +
+          static_cast<std::uint64_t>(at_ + head - m_.reader_.at());
+      made = PickleValue::Far(kind == PickleNodeKind::kText
+                                  ? PickleKind::kFarText
+                                  : PickleKind::kFarBytes,
+                              offset, size);
+    }
+    return Push(made, head + static_cast<std::ptrdiff_t>(size));
+  }
+  bool Get(std::uint32_t index, std::ptrdiff_t size) {
+    const PickleValue value = m_.memo_.Get(index);
+    return value != PickleMemo::kEmpty && Push(value, size);
+  }
+  bool Put(std::uint64_t index, std::ptrdiff_t size) {
+    if (top_ == fence_ || index > 0xffffffffU) return false;
+    m_.memo_.Put(static_cast<std::uint32_t>(index), top_[-1]);
+    at_ += size;
+    return true;
+  }
+  bool Tuple(std::uint16_t size) {
+    if (top_ - fence_ < size) return false;
+    const PickleValue* first = top_ - size;
+    const PickleValue made = m_.arena_.Add(
+        PickleNodeKind::kTuple, first[0], size > 1 ? first[1] : PickleValue(),
+        size > 2 ? first[2] : PickleValue(), size);
+    top_ -= size;
+    return Push(made, 1);
+  }
+  bool Mark() {
+    if (m_.marks_.size() >= kMaxMarks) return false;
+    fence_ = top_;
+    m_.fence_ = static_cast<std::size_t>(top_ - m_.stack_.data());
+    m_.marks_.push_back(static_cast<std::uint32_t>(m_.fence_));
+    ++at_;
+    return true;
+  }
+  bool Append() {
+    if (top_ - fence_ < 2) return false;
+    const PickleValue list = top_[-2];
+    const bool known = m_.arena_.IsNode(list, PickleNodeKind::kList);
+    if (!known && !list.Is(PickleKind::kData)) return false;
+    if (known) m_.arena_.Append(list, top_[-1]);
+    --top_;
+    ++at_;
+    return true;
+  }
+  /// Lists and sets take items; objects that take them by methods of their
+  /// own are for the handlers.
+  bool PutItems(PickleValue target, PickleNodeKind kind,
+                const PickleValue* first) {
+    const bool known = m_.arena_.IsNode(target, kind);
+    if (!known && !target.Is(PickleKind::kData)) return false;
+    if (kind == PickleNodeKind::kSet && AnyUnhashable(first, 1)) return false;
+    for (const PickleValue* at = first; known && at != top_; ++at) {
+      m_.arena_.Append(target, *at);
+    }
+    return true;
+  }
+  /// Dicts take pairs; what is neither a dict nor an import drops them.
+  bool PutPairs(PickleValue target, const PickleValue* first) {
+    if (target.Is(PickleKind::kGlobal) || (top_ - first) % 2 != 0) return false;
+    if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return true;
+    if (AnyUnhashable(first, 2)) return false;
+    for (const PickleValue* at = first; at != top_; at += 2) {
+      m_.arena_.AppendPair(target, at[0], at[1]);
+    }
+    return true;
+  }
+  bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
+    for (const PickleValue* at = first; at < top_; at += step) {
+      if (m_.IsUnhashable(*at)) return true;
+    }
+    return false;
+  }
+  /// APPENDS, ADDITEMS and SETITEMS, by what kind of container they are for.
+  bool Items(PickleNodeKind kind) {
+    if (m_.marks_.empty()) return false;
+    const std::size_t below =
+        m_.marks_.size() > 1 ? m_.marks_[m_.marks_.size() - 2] : 0;
+    PickleValue* const first = m_.stack_.data() + m_.marks_.back();
+    if (m_.marks_.back() <= below) return false;
+    const bool put = kind == PickleNodeKind::kDict
+                         ? PutPairs(first[-1], first)
+                         : PutItems(first[-1], kind, first);
+    if (!put) return false;
+    m_.marks_.pop_back();
+    m_.fence_ = below;
+    fence_ = m_.stack_.data() + below;
+    top_ = first;
+    ++at_;
+    return true;
+  }
+
+  PickleMachine& m_;
+  const std::uint8_t* at_;
+  const std::uint8_t* end_;
+  PickleValue* top_;
+  const PickleValue* fence_;
+};
+
+inline bool PickleMachine::Hot::Execute() {
+  const std::uint8_t* operand = at_ + 1;
+  switch (static_cast<PickleOp>(*at_)) {
+    case PickleOp::kBinInt1:
+      return Push(PickleValue::Int(*operand), 2);
+    case PickleOp::kBinInt2:
+      return Push(PickleValue::Int(Load<std::uint16_t>(operand)), 3);
+    case PickleOp::kBinInt:
+      return Push(PickleValue::Int(
+                      static_cast<std::int32_t>(Load<std::uint32_t>(operand))),
+                  5);
+    case PickleOp::kBinFloat:
+      return Push(PickleValue::Of(PickleKind::kFloat), 9);
+    case PickleOp::kNone:
+      return Push(PickleValue::None(), 1);
+    case PickleOp::kNewTrue:
+      return Push(PickleValue::Bool(true), 1);
+    case PickleOp::kNewFalse:
+      return Push(PickleValue::Bool(false), 1);
+    case PickleOp::kEmptyTuple:
+      return Push(PickleValue::Of(PickleKind::kEmptyTuple), 1);
+    case PickleOp::kEmptyList:
+      return Push(m_.arena_.Add(PickleNodeKind::kList), 1);
+    case PickleOp::kEmptySet:
+      return Push(m_.arena_.Add(PickleNodeKind::kSet), 1);
+    case PickleOp::kEmptyDict:
+      return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
+    case PickleOp::kShortBinUnicode:
+      return Text(*operand, 2, PickleNodeKind::kText);
+    case PickleOp::kBinUnicode:
+      return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kText);
+    case PickleOp::kShortBinBytes:
+      return Text(*operand, 2, PickleNodeKind::kBytes);
+    case PickleOp::kBinBytes:
+      return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kBytes);
+    case PickleOp::kBinGet:
+      return Get(*operand, 2);
+    case PickleOp::kLongBinGet:
+      return Get(Load<std::uint32_t>(operand), 5);
+    case PickleOp::kMemoize:
+      return Put(m_.memo_.size(), 1);
+    case PickleOp::kBinPut:
+      return Put(*operand, 2);
+    case PickleOp::kLongBinPut:
+      return Put(Load<std::uint32_t>(operand), 5);
+    case PickleOp::kTuple1:
+      return Tuple(1);
+    case PickleOp::kTuple2:
+      return Tuple(2);
+    case PickleOp::kTuple3:
+      return Tuple(3);
+    case PickleOp::kMark:
+      return Mark();
+    case PickleOp::kAppend:
+      return Append();
+    case PickleOp::kAppends:
+      return Items(PickleNodeKind::kList);
+    case PickleOp::kAddItems:
+      return Items(PickleNodeKind::kSet);
+    case PickleOp::kSetItems:
+      return Items(PickleNodeKind::kDict);
+    default:
+      return false;
+  }
+}
+
+void PickleMachine::RunPlain() {
+  const std::uint64_t room =
+      kOpcodesPerProgress - opcodes_ % kOpcodesPerProgress;
+  // One is left over for Step(), which counts it.
+  std::uint64_t left = room - 1;
+  // The limits of the stack are for Step() to see.
+  if (stack_.size() + left > kMaxStack) return;
+  stack_.Reserve(left);
+  Hot hot(*this);
+  while (left != 0 && hot.HasRoom() && hot.Execute()) --left;
+  opcodes_ += room - 1 - left;
+}
+
+PickleEnd PickleMachine::Run() {
+  for (;;) {
+    RunPlain();
+    if (!Step()) break;
+    if (reader_.offset() >= frame_end_) [[unlikely]]
+      LeaveFrame();
+    if (++opcodes_ % kOpcodesPerProgress == 0) [[unlikely]] {
+      if (!observer_.OnProgress(reader_.offset())) break;
+      if (arena_.WantsCollection()) Collect();
+    }
+  }
+  return {reader_.offset(), complete_};
+}
+
+}  // namespace scanengine
