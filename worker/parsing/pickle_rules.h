@@ -84,6 +84,14 @@ inline constexpr Rule kPickleNested{
     "pickle-nested", Severity::kInfo, "A string in the pickle holds a pickle",
     "It is harmless until some code unpickles it; it was scanned too.",
     "See the other findings at this offset, if there are any."};
+inline constexpr Rule kPickleCode{
+    "pickle-code-object",
+    Severity::kMedium,
+    "A string in the pickle holds compiled Python code",
+    "It is harmless until some code runs it; models seldom carry code, and "
+    "loaders that do run it trust the file.",
+    "Do not load this file unless you know why it carries code.",
+    "CWE-506"};
 inline constexpr Rule kPickleNestedLimit{
     "pickle-nested-limit", Severity::kMedium,
     "A pickle in a string was not scanned to its end",
@@ -108,13 +116,11 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,  &kPickleDangerousImport,
-    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
-    &kPickleUnvettedCall,   &kPickleUnvettedImport,
-    &kPickleUnknownClass,   &kPickleModifies,
-    &kPickleMalformed,      &kPickleOddStructure,
-    &kPickleNested,         &kPickleNestedLimit,
-    &kPickleLimit,          &kPickleTrailingData,
+    &kPickleDangerousCall,    &kPickleDangerousImport, &kPickleUnresolvedCall,
+    &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
+    &kPickleUnknownClass,     &kPickleModifies,        &kPickleMalformed,
+    &kPickleOddStructure,     &kPickleNested,          &kPickleCode,
+    &kPickleNestedLimit,      &kPickleLimit,           &kPickleTrailingData,
     &kPickleLeadingData};
 
 }  // namespace scanengine
