@@ -20,6 +20,7 @@ std::vector<std::string> BuildFeatures() {
       fmt::format("fmt {}.{}.{}", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                   FMT_VERSION % 100),
       fmt::format("zlib {}", ZLIB_VERSION),
+      fmt::format("further decompressors: {}", SCANENGINE_DECODERS),
       "sandbox: no_new_privs, seccomp, Landlock",
       "shared cache: sealed memfd",
   };

@@ -8,6 +8,7 @@
 #include "ipc/check.h"
 #include "ipc/frame_codec.h"
 #include "ipc/text.h"
+#include "worker/containers/decoder.h"
 #include "worker/format_detector.h"
 #include "worker/recognised_formats.h"
 #include "worker/scanner.h"
@@ -67,6 +68,9 @@ std::size_t RoomFor(const ScanReply& reply) {
 
 // Empty if nothing is missed: no model loader reads such a file.
 std::string WhyNotScanned(const Detection& found) {
+  if (IsLeftOut(found.recognised)) {
+    return found.recognised + " is not supported in this build";
+  }
   if (!found.recognised.empty())
     return found.recognised + " is not supported yet";
   return found.not_a_model ? "" : "content is of no known format";
@@ -103,7 +107,9 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   const Result<Detection> detection = DetectFormat(source, name);
   if (!detection.ok()) {
     if (detection.error().code != ErrorCode::kStopped) {
-      MarkIncomplete(OutcomeStatus::kUnreadable, detection.error().detail);
+      const bool limit = detection.error().code == ErrorCode::kLimitExceeded;
+      MarkIncomplete(limit ? OutcomeStatus::kLimit : OutcomeStatus::kUnreadable,
+                     detection.error().detail);
     }
     return;
   }

@@ -234,9 +234,9 @@ class Pages(program.Case):
         ended = self.scan("--list-formats", code=0)
         scanned = {line.split()[0] for line in ended.text.splitlines()
                    if " yes " in line}
-        self.assertEqual(scanned, {"gguf", "joblib", "npz", "numpy", "pickle",
-                                   "pytorch-legacy", "pytorch-zip",
-                                   "safetensors", "zip"})
+        self.assertEqual(scanned, {
+            "compressed", "gguf", "joblib", "npz", "numpy", "pickle",
+            "pytorch-legacy", "pytorch-zip", "safetensors", "tar", "zip"})
         self.assertIn("unsupported", ended.text)
 
     def test_version(self):

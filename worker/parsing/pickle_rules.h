@@ -100,6 +100,14 @@ inline constexpr Rule kPickleNested{
     "pickle-nested", Severity::kInfo, "A string in the pickle holds a pickle",
     "It is harmless until some code unpickles it; it was scanned too.",
     "See the other findings at this offset, if there are any."};
+inline constexpr Rule kPickleCode{
+    "pickle-code-object",
+    Severity::kMedium,
+    "A string in the pickle holds compiled Python code",
+    "It is harmless until some code runs it; models seldom carry code, and "
+    "loaders that do run it trust the file.",
+    "Do not load this file unless you know why it carries code.",
+    "CWE-506"};
 inline constexpr Rule kPickleNestedLimit{
     "pickle-nested-limit", Severity::kMedium,
     "A pickle in a string was not scanned to its end",
@@ -128,8 +136,8 @@ inline constexpr const Rule* kPickleRules[] = {
     &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
     &kPickleUnknownClass,     &kPickleModifies,        &kPickleCodeText,
     &kPicklePlantedHook,      &kPickleMalformed,       &kPickleOddStructure,
-    &kPickleNested,           &kPickleNestedLimit,     &kPickleLimit,
-    &kPickleTrailingData,     &kPickleLeadingData};
+    &kPickleNested,           &kPickleCode,            &kPickleNestedLimit,
+    &kPickleLimit,            &kPickleTrailingData,    &kPickleLeadingData};
 
 }  // namespace scanengine
 
