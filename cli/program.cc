@@ -6,6 +6,8 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "cli/config.h"
@@ -168,10 +170,7 @@ ExitCode RunScan(const ParsedFlags& flags, EngineApi& engine) {
   return ScanAll(config, engine, status_line_on, writer);
 }
 
-}  // namespace
-
-ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
-  PrepareStandardStreams();
+ExitCode RunAction(std::span<const std::string> args, EngineApi& engine) {
   const Result<ParsedFlags> flags = ParseFlags(args);
   if (!flags.ok()) return UsageError(flags.error());
   switch (flags.value().action) {
@@ -187,6 +186,21 @@ ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
       break;
   }
   return RunScan(flags.value(), engine);
+}
+
+}  // namespace
+
+ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
+  PrepareStandardStreams();
+  try {
+    return RunAction(args, engine);
+  } catch (const std::bad_alloc&) {
+    PrintError("cannot go on: there is no memory left");
+  } catch (const std::system_error& e) {  // From the start of a thread.
+    PrintError(fmt::format("cannot go on: cannot start a thread: {}",
+                           e.code().message()));
+  }
+  return ExitCode::kIncomplete;
 }
 
 }  // namespace scanengine::cli

@@ -9,9 +9,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "engine/machine.h"
@@ -83,6 +85,18 @@ int UsableCores() {
   }
   const int quota = QuotaCores();
   return quota > 0 ? std::min(cores, quota) : cores;
+}
+
+int FreeDescriptors() {
+  rlimit limit{};
+  std::error_code error;
+  std::filesystem::directory_iterator all("/proc/self/fd", error);
+  if (error || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+  // The iterator's own is in the count and gone afterwards.
+  const auto open = std::distance(begin(all), end(all)) - 1;
+  constexpr rlim_t kEnough = 1 << 20;
+  return static_cast<int>(std::min(limit.rlim_cur, kEnough)) -
+         static_cast<int>(open);
 }
 
 std::uint64_t AvailableMemory() {
