@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
+#include <exception>
 #include <map>
 #include <utility>
 
@@ -89,6 +90,7 @@ class ProcessLauncher final : public WorkerLauncher {
     return at == connections_.end() ? nullptr : at->second.get();
   }
 
+  Result<WorkerId> TrySpawn();
   void Queue(Connection& c, MessageType type,
              std::span<const std::byte> payload);
   void Write(WorkerId worker);
@@ -115,6 +117,15 @@ class ProcessLauncher final : public WorkerLauncher {
 };
 
 Result<WorkerId> ProcessLauncher::Spawn() {
+  try {
+    return TrySpawn();
+  } catch (const std::exception& e) {  // No memory, or no descriptor, for Asio.
+    return Error{ErrorCode::kSpawnFailed,
+                 std::string("cannot watch a worker: ") + e.what()};
+  }
+}
+
+Result<WorkerId> ProcessLauncher::TrySpawn() {
   auto connection = std::make_unique<Connection>(io_);
   Result<std::unique_ptr<StatusBoard>> board = StatusBoard::Create();
   if (!board.ok()) {

@@ -269,7 +269,10 @@ bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (limit > 0 && worker.tasks_done + static_cast<int>(held) >= limit) {
     return false;
   }
-  if (next.fresh_worker && worker.tasks_done != 0) return false;
+  // Where no other can be had, one that was used is better than none.
+  if (next.fresh_worker && worker.tasks_done != 0 && respawn_.failures() == 0) {
+    return false;
+  }
   for (const auto& [id, other] : workers_) {
     if (other.held.empty()) continue;
     if (next.exclusive || other.held.front().exclusive) return false;
@@ -363,7 +366,8 @@ bool Supervisor::RecycleIfDue(Worker& worker) {
   const bool grown = options_.recycle_memory > 0 && worker.tasks_done > 0 &&
                      worker.memory >= options_.recycle_memory;
   bool make_way = false;
-  if (next != nullptr && next->fresh_worker && worker.tasks_done != 0) {
+  if (next != nullptr && next->fresh_worker && worker.tasks_done != 0 &&
+      respawn_.failures() == 0) {
     make_way =
         std::none_of(workers_.begin(), workers_.end(), [](const auto& entry) {
           const Worker& other = entry.second;
