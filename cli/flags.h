@@ -21,6 +21,7 @@ enum class Action : std::uint8_t {
   kLongHelp,
   kVersion,
   kListFormats,
+  kDoctor,
 };
 
 enum class ReportFormat : std::uint8_t { kText, kJson, kNdjson };

@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kWidth = 80;
 
 constexpr std::string_view kUsage =
-    "Usage: scanengine [scan] [options] PATH...\n";
+    "Usage: scanengine [scan] [options] PATH...\n"
+    "       scanengine doctor [--json] [options]\n";
 
 constexpr std::string_view kIntroduction =
     "Scans files and folders, first of all machine-learning models, for code "
@@ -47,6 +48,8 @@ constexpr Pair kExamples[] = {
     {"find . -name '*.pkl' -print0 | scanengine --files-from - -0",
      "scan what another program selects"},
     {"curl -s URL | scanengine -", "scan standard input"},
+    {"scanengine doctor",
+     "what this machine offers to scans, tried with a real worker"},
 };
 
 // |text| wrapped to the page, each line after |indent| blanks.

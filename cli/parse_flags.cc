@@ -172,6 +172,28 @@ Status CheckConflicts(const ParsedFlags& f) {
   return OkStatus();
 }
 
+// Where the other commands take reports, this one has --json for short.
+std::vector<std::string> WithFormat(std::span<const std::string> args) {
+  std::vector<std::string> out;
+  for (const std::string& arg : args) {
+    out.push_back(arg == "--json" ? "--format=json" : arg);
+  }
+  return out;
+}
+
+Status CheckDoctor(const ParsedFlags& f) {
+  if (!f.paths.empty() || f.files_from || f.debug_worker) {
+    return Invalid("doctor takes no PATH (for a file named doctor: ./doctor)");
+  }
+  if (f.format == ReportFormat::kNdjson || f.canonical) {
+    return Invalid("doctor prints text or, with --json, JSON");
+  }
+  if (f.isolation == IsolationMode::kInProcess) {
+    return Invalid("doctor tries a worker: --isolation in-process has none");
+  }
+  return OkStatus();
+}
+
 Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
   const auto dashes = std::count(f.paths.begin(), f.paths.end(), "-");
   if (dashes > 1) return Invalid("- (standard input) may be given only once");
@@ -192,12 +214,15 @@ Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
 
 Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   const bool scan_typed = !args.empty() && args.front() == "scan";
-  if (scan_typed) args = args.subspan(1);
+  const bool doctor_typed = !args.empty() && args.front() == "doctor";
+  if (scan_typed || doctor_typed) args = args.subspan(1);
   const Status values = CheckEmptyValues(args);
   if (!values.ok()) return values.error();
   Parser parser;
-  const Status parsed =
-      RunParser(std::vector<std::string>(args.begin(), args.end()), parser);
+  const Status parsed = RunParser(
+      doctor_typed ? WithFormat(args)
+                   : std::vector<std::string>(args.begin(), args.end()),
+      parser);
   if (!parsed.ok()) return parsed.error();
 
   ParsedFlags flags;
@@ -211,7 +236,8 @@ Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   if (flags.action != Action::kScan) return flags;
   Status checked = CheckConflicts(flags);
   if (!checked.ok()) return checked.error();
-  checked = CheckPaths(flags, scan_typed);
+  if (doctor_typed) flags.action = Action::kDoctor;
+  checked = doctor_typed ? CheckDoctor(flags) : CheckPaths(flags, scan_typed);
   if (!checked.ok()) return checked.error();
   return flags;
 }

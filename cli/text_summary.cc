@@ -123,8 +123,9 @@ std::string SummaryText(const RunSummary& summary, const TextStyle& style) {
   const std::string trouble = TroubleText(summary);
   if (!trouble.empty()) out += Line("trouble", trouble);
   if (!summary.fewer_workers_reason.empty()) {
-    out += Line("fewer", style.Warning("fewer workers than wanted: " +
-                                       FieldText(summary.fewer_workers_reason)));
+    out +=
+        Line("fewer", style.Warning("fewer workers than wanted: " +
+                                    FieldText(summary.fewer_workers_reason)));
   }
   if (summary.degraded) {
     out +=

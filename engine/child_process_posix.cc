@@ -354,6 +354,10 @@ std::string ProgramFolder() {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
+std::string WorkerPath(const std::string& asked) {
+  return asked.empty() ? ProgramFolder() + "/scanengine-worker" : asked;
+}
+
 bool IsExecutable(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0;
 }

@@ -247,9 +247,7 @@ std::unique_ptr<WorkerLauncher> ScanEngine::Impl::MakeLauncher(
   cache_ = std::move(cache).value();
 
   ProcessLauncherOptions launch;
-  launch.worker_path = options_.worker_path.empty()
-                           ? ProgramFolder() + "/scanengine-worker"
-                           : options_.worker_path;
+  launch.worker_path = WorkerPath(options_.worker_path);
   if (!IsExecutable(launch.worker_path)) {
     return std::make_unique<NoLauncher>("there is no worker program at " +
                                         launch.worker_path);
