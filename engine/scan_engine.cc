@@ -309,8 +309,8 @@ void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
   feed.AddFirst(std::move(task));
 }
 
-// Decides how many workers there may be; tells, and returns, why there are fewer
-// than wanted.
+// Decides how many workers there may be; tells, and returns, why there are
+// fewer than wanted.
 std::string ScanEngine::Impl::SetWorkerCount(SupervisorOptions& supervisor,
                                              EventSink& sink) {
   if (supervisor.in_process) return {};
@@ -381,6 +381,9 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   }
   summary.serialising = first->Serialising();
   dispatcher.Flush();
+  if (feed.out_of_memory() || dispatcher.out_of_memory()) {
+    return Error{ErrorCode::kLimitExceeded, "there is no memory left"};
+  }
   {
     // Workers are gone; what they used is counted when they were reaped.
     const std::lock_guard lock(mutex_);

@@ -199,7 +199,7 @@ class Supervisor {
   SupervisorStats stats_;
   std::optional<Error> fatal_;
   int next_number_ = 1;
-  int lost_workers_ = 0;  // Not yet replaced.
+  int lost_workers_ = 0;       // Not yet replaced.
   std::string start_trouble_;  // Why a worker could not be had beside others.
   bool told_sandbox_ = false;
   int stop_requests_ = 0;

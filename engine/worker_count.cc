@@ -7,8 +7,9 @@ namespace {
 
 // A board, a process handle and three pipes.
 constexpr int kDescriptorsPerWorker = 5;
-// For the walk, reports, a journal, and the other ends of pipes at a start.
-constexpr int kDescriptorsKept = 11;
+// For the loop that waits, the walk, reports, a journal, and the other ends of
+// pipes at a start.
+constexpr int kDescriptorsKept = 14;
 // What the memory governor takes a task for at first: with less for each,
 // workers would wait for one another.
 constexpr std::uint64_t kMemoryPerWorker = 64ULL << 20;
@@ -22,11 +23,12 @@ std::string Number(std::uint64_t number, const char* noun) {
 WorkerCount ChooseWorkerCount(const WorkerCountFacts& facts) {
   WorkerCount chosen;
   chosen.count = std::max(1, facts.asked > 0 ? facts.asked : facts.cores);
-  chosen.why = facts.asked > 0 ? "as asked for"
-                               : "one for each of " +
-                                     Number(static_cast<std::uint64_t>(
-                                                std::max(1, facts.cores)),
-                                            "usable core");
+  chosen.why =
+      facts.asked > 0
+          ? "as asked for"
+          : "one for each of " +
+                Number(static_cast<std::uint64_t>(std::max(1, facts.cores)),
+                       "usable core");
   const auto lower = [&chosen](int bound, const std::string& why) {
     if (bound >= chosen.count) return;
     chosen.count = std::max(1, bound);
