@@ -19,6 +19,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -62,13 +63,14 @@ void ForkBomb() {
   }
 }
 
-// Overwrites what all workers read, every way there is.
+// Overwrites what all workers read.
 void WriteCache() {
-  const int fd = static_cast<int>(handles.cache);
-  (void)!::pwrite(fd, "\0\0\0\0", 4, 0);
-  void* const page =
-      ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (page != MAP_FAILED) static_cast<char*>(page)[0] = 0;
+  (void)!::write(static_cast<int>(handles.cache), "\0\0\0\0", 4);
+}
+void MapCache() {
+  void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+                            static_cast<int>(handles.cache), 0);
+  if (page != MAP_FAILED) std::memset(page, 0, 4096);
 }
 
 using Way = void (*)();
@@ -87,6 +89,7 @@ const std::map<std::string_view, Way>& Ways() {
       {"shrink-board",
        [] { (void)!::ftruncate(static_cast<int>(handles.board), 0); }},
       {"write-cache", WriteCache},
+      {"map-cache", MapCache},
       {"ten-gigabytes-to-stderr", [] { WriteTenGigabytes(STDERR_FILENO); }},
       // Descriptor 1 of a worker leads to its standard error.
       {"ten-gigabytes-to-stdout", [] { WriteTenGigabytes(STDOUT_FILENO); }},
