@@ -22,6 +22,7 @@ enum class Action : std::uint8_t {
   kVersion,
   kListFormats,
   kInspect,
+  kDoctor,
 };
 
 enum class ReportFormat : std::uint8_t { kText, kJson, kNdjson };

@@ -15,7 +15,8 @@ constexpr std::size_t kWidth = 80;
 
 constexpr std::string_view kUsage =
     "Usage: scanengine [scan] [options] PATH...\n"
-    "       scanengine inspect [options] FILE...\n";
+    "       scanengine inspect [options] FILE...\n"
+    "       scanengine doctor [--json] [options]\n";
 
 constexpr std::string_view kIntroduction =
     "Scans files and folders, first of all machine-learning models, for code "
@@ -56,6 +57,8 @@ constexpr Pair kExamples[] = {
      "scan what another program selects"},
     {"curl -s URL | scanengine -", "scan standard input"},
     {"scanengine inspect --json model.pt", "what a model holds, for a program"},
+    {"scanengine doctor",
+     "what this machine offers to scans, tried with a real worker"},
 };
 
 // |text| wrapped to the page, each line after |indent| blanks.

@@ -246,6 +246,7 @@ std::string RunJson(const RunSummary& summary, const ReportOptions& options) {
   out["isolation"] = IsolationModeName(summary.isolation);
   out["degraded"] = summary.degraded;
   out["degraded_reason"] = ValidText(summary.degraded_reason);
+  out["fewer_workers_reason"] = ValidText(summary.fewer_workers_reason);
   out["crashes"] = summary.crashes;
   out["respawns"] = summary.respawns;
   out["retries"] = summary.retries;

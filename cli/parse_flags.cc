@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -132,12 +133,33 @@ Status Apply(const Flag& flag, const CLI::Option& option, ParsedFlags& flags) {
   return OkStatus();
 }
 
-// What the one command takes and the other does not.
-Status CheckUse(const Flag& flag, const CLI::Option& option, bool inspect) {
+struct Command {
+  std::string_view name;
+  Action action;
+  FlagUse use;  ///< Of the flags that it takes beside those of all commands.
+};
+constexpr Command kCommands[] = {
+    {"scan", Action::kScan, FlagUse::kScan},
+    {"inspect", Action::kInspect, FlagUse::kInspect},
+    {"doctor", Action::kDoctor, FlagUse::kAll},
+};
+
+std::optional<Action> CommandOf(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (command.name == name) return command.action;
+  }
+  return std::nullopt;
+}
+
+// What other commands take and this one does not.
+Status CheckUse(const Flag& flag, const CLI::Option& option, Action action) {
   if (option.count() == 0 || flag.use == FlagUse::kAll) return OkStatus();
-  if (inspect == (flag.use == FlagUse::kInspect)) return OkStatus();
-  return Invalid(fmt::format("--{}: is no option of {}", flag.name,
-                             inspect ? "inspect" : "scan"));
+  for (const Command& command : kCommands) {
+    if (command.action != action || command.use == flag.use) continue;
+    return Invalid(
+        fmt::format("--{}: is no option of {}", flag.name, command.name));
+  }
+  return OkStatus();
 }
 
 Status CheckConflicts(const ParsedFlags& f) {
@@ -185,6 +207,19 @@ Status CheckConflicts(const ParsedFlags& f) {
   return OkStatus();
 }
 
+Status CheckDoctor(const ParsedFlags& f) {
+  if (!f.paths.empty()) {
+    return Invalid("doctor takes no PATH (for a file named doctor: ./doctor)");
+  }
+  if (f.format == ReportFormat::kNdjson) {
+    return Invalid("doctor prints text or, with --json, JSON");
+  }
+  if (f.isolation == IsolationMode::kInProcess) {
+    return Invalid("doctor tries a worker: --isolation in-process has none");
+  }
+  return OkStatus();
+}
+
 Status CheckPaths(const ParsedFlags& f, std::string_view command) {
   const auto dashes = std::count(f.paths.begin(), f.paths.end(), "-");
   if (dashes > 1) return Invalid("- (standard input) may be given only once");
@@ -208,20 +243,19 @@ Status CheckPaths(const ParsedFlags& f, std::string_view command) {
 
 Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   std::string_view command;
-  if (!args.empty() && (args.front() == "scan" || args.front() == "inspect")) {
+  if (!args.empty() && CommandOf(args.front())) {
     command = args.front();
     args = args.subspan(1);
   }
-  const bool inspect = command == "inspect";
+  const Action action = CommandOf(command).value_or(Action::kScan);
   const Status values = CheckEmptyValues(args);
   if (!values.ok()) return values.error();
   Parser parser;
-  const Status parsed =
-      RunParser(std::vector<std::string>(args.begin(), args.end()), parser);
+  const Status parsed = RunParser({args.begin(), args.end()}, parser);
   if (!parsed.ok()) return parsed.error();
 
   ParsedFlags flags;
-  if (inspect) flags.action = Action::kInspect;
+  flags.action = action;
   const std::span<const Flag> table = AllFlags();
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Status applied = Apply(table[i], *parser.options[i], flags);
@@ -229,16 +263,15 @@ Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   }
   flags.paths = std::move(parser.paths);
   if (parser.short_help->count() > 0) flags.action = Action::kShortHelp;
-  if (flags.action != Action::kScan && flags.action != Action::kInspect) {
-    return flags;
-  }
+  if (flags.action != action) return flags;
   for (std::size_t i = 0; i < table.size(); ++i) {
-    const Status used = CheckUse(table[i], *parser.options[i], inspect);
+    const Status used = CheckUse(table[i], *parser.options[i], action);
     if (!used.ok()) return used.error();
   }
   Status checked = CheckConflicts(flags);
   if (!checked.ok()) return checked.error();
-  checked = CheckPaths(flags, command);
+  checked = action == Action::kDoctor ? CheckDoctor(flags)
+                                      : CheckPaths(flags, command);
   if (!checked.ok()) return checked.error();
   return flags;
 }

@@ -144,6 +144,8 @@ struct RunSummary {
   IsolationMode isolation = IsolationMode::kProcess;
   bool degraded = false;
   std::string degraded_reason;
+  /// Why there were fewer workers than wanted, at least for a time; or empty.
+  std::string fewer_workers_reason;
   int worker_count = 0;  ///< Most workers alive at once.
   std::uint64_t workers_started = 0;
   std::uint64_t crashes = 0;      ///< Workers that ended unexpectedly.

@@ -39,9 +39,15 @@ struct QueuedTask {
   bool solo = false;       ///< Next: with no other task in its worker.
   bool fresh_worker = false;  ///< Next: in a worker that did nothing yet.
   bool exclusive = false;     ///< Next: while no other worker is busy.
-  /// How its worker ended when it last cost one; such a task is never run
-  /// in-process.
+  /// How its worker ended when it last cost an attempt.
   std::optional<ExitVerdict> last_end;
+
+  /// True if a worker ended while it was in this task, even if that was not the
+  /// task's doing as far as we know (who kills for want of memory does not say
+  /// so). Such a task is never run in-process.
+  bool HasEndedWorker() const {
+    return last_end.has_value() || external_kills > 0 || exclusive;
+  }
 };
 
 }  // namespace scanengine

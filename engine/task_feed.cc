@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <utility>
 
 namespace scanengine {
@@ -70,8 +71,12 @@ void TaskFeed::AddFirst(Task task) {
 
 void TaskFeed::Start() {
   thread_ = std::thread([this] {
-    Discover(options_, *this);
-    Publish();
+    try {
+      Discover(options_, *this);
+      Publish();
+    } catch (const std::bad_alloc&) {
+      out_of_memory_ = true;
+    }
     {
       const std::lock_guard lock(mutex_);
       walked_ = true;

@@ -41,6 +41,8 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
 
   std::uint64_t found() const { return found_; }
   std::uint64_t bytes_found() const { return bytes_found_; }
+  /// True if the walk ended early for want of memory.
+  bool out_of_memory() const { return out_of_memory_; }
 
  private:
   bool OnFile(DiscoveredFile file) override;
@@ -54,6 +56,7 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
   std::thread thread_;
   std::atomic<std::uint64_t> found_{0};
   std::atomic<std::uint64_t> bytes_found_{0};
+  std::atomic<bool> out_of_memory_{false};
   TaskId next_id_ = 1;
   std::vector<Task> unpublished_;  // The walking thread's.
   std::deque<Task> taken_;         // The supervisor's.

@@ -85,7 +85,11 @@ class WorkerLoop {
                    "the supervisor is of another version"};
     }
     Result<SandboxReport> sandbox = hooks_.enter_sandbox(hello.value().sandbox);
-    if (!sandbox.ok()) return sandbox.error();
+    if (!sandbox.ok()) {
+      // Not kIo, which would say that the supervisor has gone.
+      return Error{ErrorCode::kUnsupported,
+                   "cannot enter the sandbox: " + sandbox.error().detail};
+    }
     environment_.limits = hello.value().limits;
     mine.sandbox_active = std::move(sandbox.value().active);
     mine.sandbox_missing = std::move(sandbox.value().missing);

@@ -29,6 +29,22 @@ std::string Refusal(const Args& args) {
   return flags.error().detail;
 }
 
+TEST_CASE("Flags: doctor takes options and no files") {
+  CHECK(Parse({"doctor"}).action == Action::kDoctor);
+  CHECK(Parse({"doctor", "--json"}).json);
+  CHECK(Parse({"doctor", "-j", "3"}).workers == 3);
+  CHECK(Parse({"doctor", "--help"}).action == Action::kLongHelp);
+  CHECK(Parse({"scan", "doctor"}).paths == Args{"doctor"});
+  CHECK(Parse({"./doctor"}).action == Action::kScan);
+  CHECK(Refusal({"doctor", "models"}).starts_with("doctor takes no PATH"));
+  CHECK(Refusal({"doctor", "--format", "ndjson"}).starts_with("doctor prints"));
+  CHECK(Refusal({"doctor", "--canonical"}) ==
+        "--canonical: is no option of doctor");
+  CHECK(Refusal({"doctor", "--isolation", "in-process"})
+            .starts_with("doctor tries a worker"));
+  CHECK(Refusal({"--json", "models"}).starts_with("unknown option"));
+}
+
 TEST_CASE("Flags: each is named once and documented") {
   std::set<std::string_view> names;
   std::set<char> letters{'h'};
