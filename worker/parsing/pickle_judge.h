@@ -38,9 +38,7 @@ class PickleJudge final : public PickleObserver {
   void OnPersistent(const PickleMachine& machine, PickleValue id) override {
     if (options_.on_persistent) options_.on_persistent(machine, id);
   }
-  void OnResult(const PickleMachine& machine, PickleValue result) override {
-    if (options_.on_result) options_.on_result(machine, result);
-  }
+  void OnResult(const PickleMachine& machine, PickleValue result) override;
   std::uint64_t OnBuilt(const PickleMachine& machine, PickleValue object,
                         std::uint64_t next) override;
   void OnFrameCrossed(std::uint64_t frame_end) override;
