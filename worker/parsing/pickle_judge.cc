@@ -408,11 +408,24 @@ void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,
     context_.MarkIncomplete(OutcomeStatus::kLimit, "pickle: " + detail);
     return;
   }
+  if (problem == PickleProblem::kExpansion) {
+    Report(kPickleHashBomb, {std::move(detail), offset});
+    return;
+  }
   // A string that only looks like a pickle may break off anywhere.
   if (options_.depth != 0 || !options_.report_everything) return;
   Report(problem == PickleProblem::kOddPlace ? kPickleOddStructure
                                              : kPickleMalformed,
          {std::move(detail), offset});
+}
+
+void PickleJudge::OnResult(const PickleMachine& machine, PickleValue result) {
+  if (options_.on_result) options_.on_result(machine, result);
+  if (!options_.report_everything) return;
+  const PickleTree tree = MeasurePickleTree(machine.arena(), result);
+  if (!tree.IsBomb()) return;
+  Report(kPickleExpansion, {"a tree of more than a billion items, made of " +
+                            std::to_string(tree.nodes) + " objects"});
 }
 
 void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,

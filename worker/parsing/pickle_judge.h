@@ -36,9 +36,7 @@ class PickleJudge final : public PickleObserver {
   void OnPayload(std::uint64_t offset, std::uint64_t size,
                  std::string_view head, bool decoded) override;
   void OnPersistent(const PickleMachine& machine, PickleValue id) override;
-  void OnResult(const PickleMachine& machine, PickleValue result) override {
-    if (options_.on_result) options_.on_result(machine, result);
-  }
+  void OnResult(const PickleMachine& machine, PickleValue result) override;
   std::uint64_t OnBuilt(const PickleMachine& machine, PickleValue object,
                         std::uint64_t next) override;
   void OnFrameCrossed(std::uint64_t frame_end) override;

@@ -73,10 +73,15 @@ bool PickleMachine::IsUnhashable(PickleValue value) const {
 
 void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
   for (std::size_t i = start; i < stack_.size(); i += step) {
-    if (!IsUnhashable(stack_[i])) continue;
-    Note(PickleProblem::kUnhashable,
-         "a list, dict or set is put where it has to be hashed");
-    return;
+    if (IsUnhashable(stack_[i])) {
+      Note(PickleProblem::kUnhashable,
+           "a list, dict or set is put where it has to be hashed");
+      return;
+    }
+    if (hash_cost_.Charge(arena_, stack_[i], op_offset_ - start_)) {
+      Note(PickleProblem::kExpansion,
+           "hashing a key walks tuples that hold each other many times");
+    }
   }
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "worker/byte_source.h"
+#include "worker/parsing/pickle_expansion.h"
 #include "worker/parsing/pickle_memo.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_reader.h"
@@ -124,6 +125,7 @@ enum class PickleProblem : std::uint8_t {
   kUnhashable,   ///< Puts a list into a set and the like: raises, too.
   kFrame,        ///< Frames do not match the opcodes. The scan goes on.
   kOddPlace,     ///< PROTO in the middle. The scan goes on.
+  kExpansion,    ///< Loading hashes keys for ever. The scan goes on.
   kLimit,        ///< A budget of the machine ended the analysis.
 };
 
@@ -385,6 +387,7 @@ class PickleMachine {
   PickleReader reader_;
   PickleArena arena_;
   PickleMemo memo_;
+  PickleHashCost hash_cost_;
   PickleStack stack_;
   std::vector<std::uint32_t> marks_;
   std::size_t fence_ = 0;  // Stack size at the top mark.

@@ -137,7 +137,7 @@ class PickleMachine::Hot {
   }
   bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
     for (const PickleValue* at = first; at < top_; at += step) {
-      if (m_.IsUnhashable(*at)) return true;
+      if (m_.IsUnhashable(*at) || IsNestedKey(m_.arena_, *at)) return true;
     }
     return false;
   }
