@@ -77,6 +77,7 @@ class PickleCaller {
                           std::string_view name);
   PickleValue GetItem(PickleValue object, PickleValue key);
   PickleValue ImportModule(const PickleGlobal& importer, const Values& a);
+  PickleValue ImportName(const Values& a);
   PickleValue ResolveName(const Values& a);
   PickleValue Reconstruct(const Values& a);
   PickleValue AddExtension(const Values& a);
@@ -142,6 +143,7 @@ PickleValue PickleCaller::GetAttribute(PickleValue object,
   const std::uint32_t made_by = m_.ClassOf(object);
   if (made_by != kNoPickleGlobal) {
     const PickleGlobal of = m_.globals_[made_by];
+    m_.of_result_ = made_by;
     return ImportPath(of.module, of.name + "." + std::string(name));
   }
   if (object.Is(Kind::kFarText)) return BoundMethod("str", object, name);
@@ -241,6 +243,16 @@ PickleValue PickleCaller::ImportModule(const PickleGlobal& importer,
     return ImportPath(std::string_view(*name).substr(0, name->find('.')), "");
   }
   return ImportPath(*name, "");
+}
+
+PickleValue PickleCaller::ImportName(const Values& a) {
+  const auto module = m_.TextOf(At(a, 0));
+  const auto name = m_.TextOf(At(a, 1));
+  if (!module || !name) {
+    return m_.Import(kNoPickleGlobal, true, "object of unknown name");
+  }
+  m_.computed_ = m_.IsComputed(At(a, 0)) || m_.IsComputed(At(a, 1));
+  return ImportPath(*module, *name);
 }
 
 PickleValue PickleCaller::ResolveName(const Values& a) {
@@ -359,10 +371,14 @@ PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
       return Reconstruct(a);
     case PickleMeaning::kApply:
       return Apply(At(a, 0), At(a, 2), At(a, 3));
+    case PickleMeaning::kNewObjectEx:
+      return Reach(At(a, 0), At(a, 1), PickleCall::Via::kNewObject);
     case PickleMeaning::kApplyNext:
       return Apply(At(a, 0), At(a, 1), At(a, 2));
     case PickleMeaning::kImportModule:
       return ImportModule(of, a);
+    case PickleMeaning::kImportName:
+      return ImportName(a);
     case PickleMeaning::kResolveName:
       return ResolveName(a);
     case PickleMeaning::kAddExtension:

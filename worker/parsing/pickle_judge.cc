@@ -34,10 +34,33 @@ bool IsFollowed(PickleMeaning meaning) {
     case PickleMeaning::kReconstructor:
     case PickleMeaning::kCallWithRest:
     case PickleMeaning::kApplyNext:
+    case PickleMeaning::kNewObjectEx:
       return true;
     default:
       return false;
   }
+}
+
+// The last part of the name.
+std::string_view LastPart(const PickleGlobal& global) {
+  const std::string_view name = global.name;
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
+bool NamesFunction(const PickleGlobal& global) {
+  std::string_view name = LastPart(global);
+  name.remove_prefix(std::min(name.find_first_not_of('_'), name.size()));
+  return name.empty() || name[0] < 'A' || name[0] > 'Z';
+}
+
+// "Color.RED"
+bool NamesMember(const PickleGlobal& global) {
+  const std::string_view name = LastPart(global);
+  return name.size() != global.name.size() &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
 }
 
 // type(None), type(...) and type(NotImplemented), as Python pickles them.
@@ -102,6 +125,12 @@ void PickleJudge::OnImport(const PickleMachine& machine,
       known.imported = true;
       known.offset = import.offset;
     }
+    // A function that nobody knows may return a module as well.
+    const bool untold = import.of_result != kNoPickleGlobal &&
+                        Know(machine, import.of_result).judgement.verdict ==
+                            ImportVerdict::kUnvetted &&
+                        NamesFunction(machine.global(import.of_result));
+    if (untold) Know(machine, import.global).computed = true;
     if (import.computed && !known.computed) {
       known.computed = true;
       Report(kPickleUnresolvedImport,
@@ -125,9 +154,10 @@ bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
     case Sought::kDanger:
       return verdict == ImportVerdict::kDangerous;
     case Sought::kUnvetted:
-      // Transparent ones are judged by what they reach.
+      // Transparent ones are judged by what they reach; members of
+      // enumerations are not callable.
       return verdict == ImportVerdict::kUnvetted &&
-             !IsTransparent(global.meaning);
+             !IsTransparent(global.meaning) && !NamesMember(global);
     case Sought::kConstructor:
       return context_.imports()
                  .JudgeConstructor(global.module, global.name)
@@ -290,7 +320,8 @@ void PickleJudge::JudgeOperands(const PickleMachine& machine,
   // A partial of a class calls it with arguments, and so do others.
   if (found == kNoPickleGlobal && !holder &&
       callee.meaning != PickleMeaning::kReconstructor &&
-      callee.meaning != PickleMeaning::kCallWithRest) {
+      callee.meaning != PickleMeaning::kCallWithRest &&
+      callee.meaning != PickleMeaning::kNewObjectEx) {
     found = given(Sought::kConstructor);
   }
   if (found != kNoPickleGlobal) {

@@ -2,8 +2,8 @@
 #define SCANENGINE_WORKER_PARSING_PICKLE_JUDGE_H_
 
 #include <cstdint>
+#include <deque>
 #include <string>
-#include <vector>
 
 #include "ipc/import_policy.h"
 #include "worker/parsing/pickle_machine.h"
@@ -113,7 +113,7 @@ class PickleJudge final : public PickleObserver {
   ScanContext& context_;
   ByteSource& source_;
   const PickleOptions& options_;
-  std::vector<Known> known_;
+  std::deque<Known> known_;  // References to its elements stay valid.
   std::uint32_t unresolved_ = 0;
 };
 

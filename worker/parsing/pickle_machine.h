@@ -46,7 +46,9 @@ enum class PickleMeaning : std::uint8_t {
   kReconstructor,  ///< copyreg._reconstructor(cls, base, state)
   kApply,          ///< _rebuild_from_type_v2(f, type, args, state)
   kApplyNext,      ///< _reconstruct_array(f, args, ...)
+  kNewObjectEx,    ///< copyreg.__newobj_ex__(cls, args, kwargs)
   kImportModule,   ///< import_module(name), __import__(name)
+  kImportName,     ///< numpy.core._ufunc_reconstruct(module, name)
   kResolveName,    ///< pkgutil.resolve_name("os:system"), pydoc.locate
   kAddExtension,   ///< copyreg.add_extension(module, name, code)
   kConcat,         ///< operator.add and the like, on strings
@@ -85,6 +87,8 @@ struct PickleImport {
   /// True if the name was put together while the file is loaded, or comes out
   /// of a container: it may be another one than the machine worked out.
   bool computed = false;
+  /// The name whose call returned what this is an attribute of.
+  std::uint32_t of_result = kNoPickleGlobal;
   std::string detail = {};  ///< What is known of a name that cannot be told.
 };
 
@@ -402,6 +406,7 @@ class PickleMachine {
   bool frame_noted_ = false;
   bool limit_noted_ = false;
   bool computed_ = false;  // The next name to import was put together.
+  std::uint32_t of_result_ = kNoPickleGlobal;  // See PickleImport.
 
   struct Hash {
     using is_transparent = void;
