@@ -178,14 +178,19 @@ bool Supervisor::AnyIn(WorkerState state) const {
       });
 }
 
-void Supervisor::OnSpawnFailure(const std::string& why) {
+void Supervisor::OnSpawnFailure(const std::string& why, bool killed) {
   const bool alone =
       !AnyIn(WorkerState::kReady) && !AnyIn(WorkerState::kStarting);
-  respawn_.OnFailure(clock_->Now(), alone);
+  if (killed) {
+    respawn_.OnKilled(clock_->Now());
+  } else {
+    respawn_.OnFailure(clock_->Now(), alone);
+  }
   if (alone) {
     if (respawn_.exhausted()) Degrade(why);
     return;
   }
+  if (killed) return;
   start_trouble_ = why;
   if (AnyIn(WorkerState::kReady)) TellFewerWorkers();
 }

@@ -150,10 +150,13 @@ void Supervisor::Apply(const WorkerExited& event) {
       JudgeExit(event.end, worker.kill_reason, over_limit, worker.fault);
   if (worker.state == WorkerState::kStarting) {
     if (worker.closing || worker.kill_reason == KillReason::kCancelled) return;
+    const bool killed =
+        verdict.external && worker.kill_stage == KillStage::kNone;
     OnSpawnFailure(worker.fault.empty()
                        ? "the worker ended before it was ready (" +
                              verdict.ended + ")" + LastLine(event.last_words)
-                       : worker.fault);
+                       : worker.fault,
+                   killed);
     return;
   }
   const bool expected = worker.closing && worker.held.empty();
