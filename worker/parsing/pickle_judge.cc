@@ -102,6 +102,8 @@ void PickleJudge::Report(const Rule& rule, Sighting sighting) {
   }
   if (options_.report_offset != kNoOffset) {
     sighting.offset = options_.report_offset;
+  } else if (sighting.offset < options_.report_from) {
+    return;
   }
   context_.Report(rule, severity, sighting);
 }
@@ -471,14 +473,15 @@ void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
 
 void PickleJudge::OnFrameCrossed(std::uint64_t frame_end) {
   if (options_.second_reading) return;
+  crossed_ = frame_end;
   PickleOptions options = options_;
   options.report_everything = false;
   options.second_reading = true;
   options.on_built = nullptr;
   options.on_persistent = nullptr;
   options.on_result = nullptr;
-  // A reader that drops the rest of the frame goes on behind the operand that
-  // was cut, or at the frame's end.
+  // CPython's C unpickler is followed once this reading is done. Others may
+  // begin anew behind the operand that was cut, or at the frame's end.
   for (std::uint64_t skip = 0; skip <= kMaxOperandBytes; ++skip) {
     ScanPickleIn(context_, source_, frame_end + skip, options);
   }

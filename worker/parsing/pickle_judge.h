@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "ipc/import_policy.h"
@@ -47,6 +48,9 @@ class PickleJudge final : public PickleObserver {
                                      std::uint32_t id) {
     return Know(machine, id).judgement;
   }
+  /// Where a frame ended that an opcode crossed: CPython's C unpickler reads
+  /// such a stream in another way from a file object than from bytes.
+  std::optional<std::uint64_t> crossed() const { return crossed_; }
 
   /// Reports the imports that were never called.
   void Finish(const PickleMachine& machine);
@@ -115,6 +119,7 @@ class PickleJudge final : public PickleObserver {
   const PickleOptions& options_;
   std::deque<Known> known_;  // References to its elements stay valid.
   std::uint32_t unresolved_ = 0;
+  std::optional<std::uint64_t> crossed_;
 };
 
 }  // namespace scanengine

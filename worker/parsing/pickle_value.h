@@ -106,7 +106,7 @@ enum class PickleNodeKind : std::uint8_t {
   kDict,  ///< Items are key, value, key, value.
   kSet,
   kFrozenSet,
-  kCall,       ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
+  kCall,       ///< item 0 the callee, 1 the arguments, 2 the last state.
   kAttribute,  ///< item 0 the object, 1 the name.
   kMore,       ///< Continues the items of a container.
 };
@@ -121,8 +121,10 @@ struct PickleNode {
   std::uint16_t kept = 0;     ///< Items that are kept.
   std::uint32_t next = 0;     ///< Cell with further items; 0: none.
   std::uint32_t tail = 0;     ///< Last cell of the chain; 0: this one.
-  std::uint32_t count = 0;    ///< Items or bytes there were; saturates.
-  PickleValue items[3];       ///< Text: slab and place; a short one itself.
+  /// Items or bytes there were; saturates. Of a call: its opcode's offset, cut
+  /// to 32 bits.
+  std::uint32_t count = 0;
+  PickleValue items[3];  ///< Text: slab and place; a short one itself.
 };
 
 /// Text of at most so many bytes sits in its node.
@@ -205,6 +207,15 @@ class PickleArena {
                                  std::size_t limit = kMaxKeptAlive) const;
   /// Item |i| of those kept, or an unknown one.
   PickleValue Item(PickleValue container, std::size_t i) const;
+  /// sequence[index] = item; false if it has no such index.
+  bool SetItemAt(PickleValue sequence, std::int64_t index, PickleValue item);
+  /// Replaces item |i| of those kept. REQUIRES: there is one.
+  void Replace(PickleValue container, std::size_t i, PickleValue item);
+
+  /// A dict that belongs to a call's result; None if there is none. What it
+  /// means is the machine's matter.
+  PickleValue Extra(PickleValue call) const;
+  void SetExtra(PickleValue call, PickleValue dict);
 
  private:
   static constexpr std::uint32_t kPageBits = 9;
