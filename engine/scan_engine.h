@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ipc/file_stamp.h"
 #include "ipc/finding.h"
 #include "ipc/messages.h"
 #include "ipc/outcome.h"
@@ -75,6 +77,12 @@ struct FileOutcome {
   int worker = 0;           ///< Number of the worker, from 1; 0 if none.
   bool in_process = false;  ///< Scanned without isolation.
   std::string ended;        ///< How its last worker ended: "SIGSEGV"; or empty.
+  bool resumed = false;     ///< Taken over from the journal; not scanned now.
+  /// Of the file when it was found, before it was scanned; nothing if it was
+  /// not found as a file.
+  std::optional<FileStamp> stamp;
+  /// Of its record in the journal, for ScanEngine::ReadBack(); 0: none.
+  std::uint64_t place = 0;
 };
 
 /// One worker, for a live display.
