@@ -14,6 +14,7 @@ enum class ExitCode : int {
   kFindings = 1,       ///< All was scanned; a finding at or above --fail-on.
   kIncomplete = 2,     ///< A file was not scanned to its end, or no report.
   kUsage = 3,          ///< The command line or the configuration is wrong.
+  kJournal = 4,        ///< The journal is damaged or cannot be written.
   kInterrupted = 130,  ///< Stopped by SIGINT; the report is partial.
   kTerminated = 143,   ///< Stopped by SIGTERM or SIGHUP; the report is partial.
 };
@@ -34,6 +35,9 @@ inline constexpr ExitCodeText kExitCodeTexts[] = {
      "over a limit, unreadable, changed, timed out, crashed, ...), or there "
      "was no file at all, or the report could not be written; outranks 1"},
     {ExitCode::kUsage, "the command line or a policy file is wrong"},
+    {ExitCode::kJournal,
+     "the journal could not be written, which stopped the run, or cannot be "
+     "used, or (verify) is damaged"},
     {ExitCode::kInterrupted,
      "stopped by SIGINT (Ctrl-C); the report is partial"},
     {ExitCode::kTerminated,
@@ -48,6 +52,7 @@ struct ExitFacts {
   Severity fail_on = Severity::kMedium;
   bool require_complete = false;  ///< not-a-model and skipped count, too.
   bool output_failed = false;     ///< A report or stdout was not written.
+  bool journal_failed = false;    ///< The journal was not written to its end.
   StopCause stop = StopCause::kNone;
 };
 
@@ -60,7 +65,7 @@ std::uint64_t CountFindings(const RunSummary& summary, Severity fail_on);
 /// True if the run saw at least one file and all of what it saw to its end.
 bool IsComplete(const RunSummary& summary, bool require_complete);
 
-/// Pure. A signal outranks kIncomplete, which outranks kFindings.
+/// Pure. A signal outranks kJournal, that kIncomplete, and that kFindings.
 ExitCode DecideExitCode(const RunSummary& summary, const ExitFacts& facts);
 
 }  // namespace scanengine::cli

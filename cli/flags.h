@@ -57,6 +57,11 @@ struct ParsedFlags {
   std::optional<std::uint64_t> worker_memory;
   std::optional<std::uint64_t> max_file_size;
 
+  std::optional<std::string> journal;
+  bool no_journal = false;
+  bool resume = false;
+  bool resume_force = false;
+
   std::optional<ReportFormat> format;
   bool canonical = false;
   std::optional<std::string> output;
@@ -74,9 +79,10 @@ enum class FlagGroup : std::uint8_t {
   kWorkers,
   kLimits,
   kOutput,
+  kJournal,
   kOther,
 };
-inline constexpr int kFlagGroupCount = 5;
+inline constexpr int kFlagGroupCount = 6;
 std::string_view FlagGroupTitle(FlagGroup group);
 
 /// One command-line flag. The parser, -h and --help are all generated from the

@@ -107,7 +107,7 @@ std::string ShortHelp() {
            return fmt::format("  {:<{}}  {}\n", Spelling(flag), widest,
                               flag.summary);
          }) +
-         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage. "
+         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage, 4 journal. "
          "More: scanengine --help\n";
 }
 

@@ -1,6 +1,7 @@
 #include "engine/event_dispatcher.h"
 
 #include <utility>
+#include <vector>
 
 namespace scanengine {
 namespace {
@@ -56,6 +57,11 @@ bool EventDispatcher::Congested() const {
   return weight_ > kCongestedWeight;
 }
 
+void EventDispatcher::SetRecorder(OutcomeRecorder* recorder) {
+  const std::lock_guard lock(mutex_);
+  recorder_ = recorder;
+}
+
 void EventDispatcher::Flush() {
   std::unique_lock lock(mutex_);
   changed_.wait(
@@ -71,12 +77,24 @@ void EventDispatcher::Run() {
     std::deque<Event> events = std::exchange(queue_, {});
     std::optional<Progress> progress = std::exchange(progress_, {});
     delivering_ = true;
+    const bool record = recorder_ != nullptr;
     lock.unlock();
+    if (record) RecordAll(events);
     Deliver(events, progress);
     lock.lock();
     delivering_ = false;
     changed_.notify_all();
   }
+}
+
+void EventDispatcher::RecordAll(std::deque<Event>& events) {
+  std::vector<FileOutcome*> outcomes;
+  for (Event& event : events) {
+    if (auto* outcome = std::get_if<FileOutcome>(&event)) {
+      outcomes.push_back(outcome);
+    }
+  }
+  if (!outcomes.empty()) recorder_->Record(outcomes);
 }
 
 void EventDispatcher::Deliver(std::deque<Event>& events,

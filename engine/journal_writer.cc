@@ -34,13 +34,19 @@ JournalWriter::JournalWriter(const JournalSession& session,
   thread_ = std::thread([this] { SyncLoop(); });
 }
 
-JournalWriter::~JournalWriter() {
+JournalWriter::~JournalWriter() { Close(); }
+
+void JournalWriter::Close() {
   {
     const std::lock_guard lock(mutex_);
+    Write();
     ending_ = true;
+    told_ = true;
   }
   changed_.notify_all();
   if (thread_.joinable()) thread_.join();
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::kOpen) state_ = State::kFailed;
 }
 
 Status JournalWriter::Begin() {
@@ -200,6 +206,8 @@ void JournalWriter::End(const JournalEnd& end) {
   changed_.notify_all();
   thread_.join();
   Tell();
+  const std::lock_guard lock(mutex_);
+  if (state_ == State::kOpen) state_ = State::kFailed;
 }
 
 Result<FileOutcome> JournalWriter::ReadBack(std::uint64_t place) {

@@ -75,6 +75,8 @@ class JournalWriter {
 
   /// Writes |end| if there is a file, and syncs. The last call but ReadBack().
   void End(const JournalEnd& end);
+  /// Ends the writing without an end. No event follows.
+  void Close();
 
   /// The outcome at a place that Record() gave, or that was there before.
   Result<FileOutcome> ReadBack(std::uint64_t place);
@@ -83,13 +85,15 @@ class JournalWriter {
   std::optional<Error> error() const;
   /// True if there is a file.
   bool begun() const;
+  /// REQUIRES: begun(). For reading only.
+  JournalFile& file() { return *file_; }
 
  private:
   enum class State {
     kWaiting,  ///< All records are in buffer_.
     kOpen,
     kNone,    ///< There will be no file; buffer_ keeps what was recorded.
-    kFailed,  ///< Nothing is added to the file.
+    kFailed,  ///< Nothing more is added to the file.
   };
 
   // All with mutex_ held.
