@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kWidth = 80;
 
 constexpr std::string_view kUsage =
-    "Usage: scanengine [scan] [options] PATH...\n";
+    "Usage: scanengine [scan] [options] PATH...\n"
+    "       scanengine verify [--json] JOURNAL\n";
 
 constexpr std::string_view kIntroduction =
     "Scans files and folders, first of all machine-learning models, for code "
@@ -107,7 +108,7 @@ std::string ShortHelp() {
            return fmt::format("  {:<{}}  {}\n", Spelling(flag), widest,
                               flag.summary);
          }) +
-         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage, 4 journal. "
+         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage, 4 journal.\n"
          "More: scanengine --help\n";
 }
 

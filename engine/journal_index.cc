@@ -30,8 +30,10 @@ JournalIndex::JournalIndex(JournalReader& reader)
       break;
     }
   }
-  // It was at that file when it ended.
-  if (in_process_) SlotOf(*in_process_).ended_program = 1;
+  // It was at that file when it ended. If the end was torn off, what it had to
+  // say of the file may have been in it: no kill or crash does that.
+  const bool whole = reader.tail().kind == JournalTail::Kind::kWhole;
+  if (in_process_ && whole) SlotOf(*in_process_).ended_program = 1;
   std::sort(drops_.begin(), drops_.end());
   for (const Entry& entry : slots_) with_outcome_ += entry.outcomes > 0 ? 1 : 0;
 }
