@@ -65,6 +65,7 @@ void AddRules(const ScanOptions& options,
   };
   add("the version", std::string(BuildId()));
   std::vector<std::string> scanners;
+  scanners.reserve(formats.size());
   for (const FormatInfo& format : formats) {
     scanners.push_back(format.name + (format.supported ? "" : " (no)"));
   }
@@ -90,6 +91,7 @@ JournalSession DescribeRun(const ScanOptions& options,
                            const std::vector<FormatInfo>& formats) {
   JournalSession session;
   std::vector<std::string> roots;
+  roots.reserve(options.paths.size());
   for (const std::string& path : options.paths) {
     roots.push_back(AbsolutePath(path));
   }

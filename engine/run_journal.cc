@@ -114,7 +114,7 @@ Result<std::unique_ptr<RunJournal>> RunJournal::Start(
       new RunJournal(options, std::move(place), std::move(events)));
   const Status started =
       resume ? journal->Resume(std::move(session), wanted.resume_force)
-             : journal->StartNew(std::move(session));
+             : journal->StartNew(session);
   if (!started.ok()) return started.error();
   return journal;
 }
@@ -153,7 +153,7 @@ Result<std::unique_ptr<JournalFile>> RunJournal::MakeAutomaticFile(
   return CreateJournalFile(path);
 }
 
-Status RunJournal::StartNew(JournalSession session) {
+Status RunJournal::StartNew(const JournalSession& session) {
   const bool automatic = place_.automatic;
   JournalWriterOptions options;
   if (automatic) options.begin_after = kAutomaticAfter;
@@ -204,7 +204,7 @@ Status RunJournal::Resume(JournalSession session, bool force) {
     // The run ended before it had begun.
     file.reset();
     place_.automatic = false;
-    return StartNew(std::move(session));
+    return StartNew(session);
   }
   Result<JournalReader> reader = JournalReader::Open(*file);
   if (!reader.ok()) return Broken(place_.path, reader.error());

@@ -71,7 +71,7 @@ class RunJournal final : public TaskJournal, public OutcomeRecorder {
   static Result<std::unique_ptr<JournalFile>> MakeAutomaticFile(
       const std::string& path);
   static std::string NewestFor(const std::string& roots_digest);
-  Status StartNew(JournalSession session);
+  Status StartNew(const JournalSession& session);
   Status Resume(JournalSession session, bool force);
   void TellResumed(const JournalTail& tail, const SettingsChange& change);
   JournalWriter::Events WriterEvents();

@@ -119,6 +119,7 @@ def one_run(args, root, base, seconds, rng, expected):
             if code is not None:
                 errors.seek(0)
                 check(code == 1, "exit", code, errors.read())
+                left.append(check_cut_off(args, journal))
                 break
         check(not os.path.exists(report), "a killed run left a report")
         kills += 1
