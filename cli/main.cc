@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,10 @@ class EngineScan : public Scan {
     return engine_.Run(observer);
   }
   void RequestStop() override { engine_.RequestStop(); }
+  Result<FileOutcome> ReadBack(std::uint64_t place) override {
+    return engine_.ReadBack(place);
+  }
+  void ForgetJournal() override { engine_.ForgetJournal(); }
 
  private:
   ScanEngine engine_;

@@ -111,7 +111,16 @@ void Supervisor::Refill() {
       Finish(queued, std::move(reply), 0, "");
       continue;
     }
-    queue_.AddFresh(std::move(queued));
+    if (queued.task.ended_worker) {
+      // As far as anybody knows it will again: no other file is to suffer.
+      queued.last_end = queued.task.ended_worker;
+      queued.attempts = 1;
+      queued.solo = true;
+      queued.fresh_worker = true;
+      queue_.AddRetry(std::move(queued));
+    } else {
+      queue_.AddFresh(std::move(queued));
+    }
     if (stop_applied_ != 0) {
       FailAllWaiting(OutcomeStatus::kCancelled, "the run was stopped");
     } else if (out_of_workers_) {

@@ -109,6 +109,8 @@ std::string_view ProblemText(PickleProblem problem) {
       return "frame";
     case PickleProblem::kOddPlace:
       return "odd-place";
+    case PickleProblem::kExpansion:
+      return "expansion";
     case PickleProblem::kLimit:
       return "limit";
   }
