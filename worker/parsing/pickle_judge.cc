@@ -63,18 +63,6 @@ bool NamesMember(const PickleGlobal& global) {
          });
 }
 
-// type(None), type(...) and type(NotImplemented), as Python pickles them.
-bool IsPlainTypeCall(const PickleMachine& machine, const PickleCall& call) {
-  if (machine.global(call.global).Path() != "builtins.type") return false;
-  const auto given = machine.ArgumentsOf(call.arguments);
-  if (!given || given->size() != 1) return false;
-  const PickleValue of = given->front();
-  if (of.Is(PickleKind::kNone)) return true;
-  if (!of.Is(PickleKind::kGlobal)) return false;
-  const std::string path = machine.global(of.index()).Path();
-  return path == "builtins.Ellipsis" || path == "builtins.NotImplemented";
-}
-
 }  // namespace
 
 std::string PickleJudge::Why(const ImportJudgement& judgement) {
@@ -114,7 +102,13 @@ PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,
   Known& known = known_[id];
   if (!known.judged) {
     known.judged = true;
-    known.judgement = JudgeName(context_.imports(), machine.global(id));
+    const PickleGlobal& global = machine.global(id);
+    known.judgement = JudgeName(context_.imports(), global);
+    known.constructor =
+        context_.imports().JudgeConstructor(global.module, global.name);
+    const std::string path = global.Path();
+    known.holder = std::binary_search(kHolders.begin(), kHolders.end(), path);
+    known.is_type = path == "builtins.type";
   }
   return known;
 }
@@ -148,11 +142,26 @@ void PickleJudge::OnImport(const PickleMachine& machine,
          {"imports " + import.detail, import.offset, import.detail});
 }
 
+// type(None), type(...) and type(NotImplemented), as Python pickles them.
+bool PickleJudge::IsPlainTypeCall(const PickleMachine& machine,
+                                  const PickleCall& call) {
+  if (!Know(machine, call.global).is_type) return false;
+  const auto given = machine.ArgumentsOf(call.arguments);
+  if (!given || given->size() != 1) return false;
+  const PickleValue of = given->front();
+  if (of.Is(PickleKind::kNone)) return true;
+  if (!of.Is(PickleKind::kGlobal)) return false;
+  const std::string path = machine.global(of.index()).Path();
+  return path == "builtins.Ellipsis" || path == "builtins.NotImplemented";
+}
+
 bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
                           Sought sought) {
   const PickleGlobal& global = machine.global(id);
   const ImportVerdict verdict = Know(machine, id).judgement.verdict;
   switch (sought) {
+    case Sought::kAnything:
+      return true;
     case Sought::kDanger:
       return verdict == ImportVerdict::kDangerous;
     case Sought::kUnvetted:
@@ -161,9 +170,7 @@ bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
       return verdict == ImportVerdict::kUnvetted &&
              !IsTransparent(global.meaning) && !NamesMember(global);
     case Sought::kConstructor:
-      return context_.imports()
-                 .JudgeConstructor(global.module, global.name)
-                 .verdict == ImportVerdict::kDangerous;
+      return Know(machine, id).constructor.verdict == ImportVerdict::kDangerous;
   }
   return true;
 }
@@ -191,12 +198,12 @@ std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
       node.kind == PickleNodeKind::kCall || node.kept == 0) {
     return kNoPickleGlobal;
   }
-  for (const PickleValue item : machine.arena().Items(value, *budget)) {
-    const std::uint32_t found =
-        FindIn(machine, item, sought, depth + 1, budget);
-    if (found != kNoPickleGlobal) return found;
-  }
-  return kNoPickleGlobal;
+  std::uint32_t found = kNoPickleGlobal;
+  machine.arena().AnyItem(value, *budget, [&](PickleValue item) {
+    found = FindIn(machine, item, sought, depth + 1, budget);
+    return found != kNoPickleGlobal;
+  });
+  return found;
 }
 
 void PickleJudge::ReportCall(const PickleMachine& machine,
@@ -255,13 +262,11 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
 bool PickleJudge::JudgeConstructor(const PickleMachine& machine,
                                    const PickleCall& call) {
   if (call.via == PickleCall::Via::kNewObject) return false;
-  const auto given = machine.ArgumentsOf(call.arguments);
-  if (given && given->empty()) return false;
-  const PickleGlobal& global = machine.global(call.global);
-  const ImportJudgement judgement =
-      context_.imports().JudgeConstructor(global.module, global.name);
-  if (judgement.verdict != ImportVerdict::kDangerous) return false;
+  if (call.arguments.Is(PickleKind::kEmptyTuple)) return false;
   Known& known = Know(machine, call.global);
+  const ImportJudgement& judgement = known.constructor;
+  if (judgement.verdict != ImportVerdict::kDangerous) return false;
+  const PickleGlobal& global = machine.global(call.global);
   if (++known.reports > kMaxReportsPerName) return true;
   ReportCall(machine, call, kPickleDangerousCall,
              "calls the constructor of " + global.written + Why(judgement),
@@ -315,9 +320,9 @@ void PickleJudge::JudgeOperands(const PickleMachine& machine,
     return found != kNoPickleGlobal ? found
                                     : FindIn(machine, call.keywords, sought);
   };
+  if (given(Sought::kAnything) == kNoPickleGlobal) return;
   const PickleGlobal& callee = machine.global(call.global);
-  const bool holder =
-      std::binary_search(kHolders.begin(), kHolders.end(), callee.Path());
+  const bool holder = Know(machine, call.global).holder;
   std::uint32_t found = given(Sought::kDanger);
   // A partial of a class calls it with arguments, and so do others.
   if (found == kNoPickleGlobal && !holder &&

@@ -62,18 +62,23 @@ class PickleJudge final : public PickleObserver {
     bool called = false;
     bool reported = false;  // As unvetted; once is enough.
     bool computed = false;  // Imported by a name that was put together.
+    bool holder = false;    // Holds what it is given and calls nothing.
+    bool is_type = false;   // builtins.type
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;
+    ImportJudgement constructor;  // When it is called with arguments.
   };
 
   Known& Know(const PickleMachine& machine, std::uint32_t id);
   /// What is looked for in values that are given to a call or an object.
   enum class Sought : std::uint8_t {
+    kAnything,
     kDanger,
     kUnvetted,
     kConstructor,  ///< A class that is dangerous when made with arguments.
   };
+  bool IsPlainTypeCall(const PickleMachine& machine, const PickleCall& call);
   bool Matches(const PickleMachine& machine, std::uint32_t id, Sought sought);
   /// An import of that kind among |value| and what it holds;
   /// kNoPickleGlobal if there is none.

@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
 #define SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -205,6 +206,19 @@ class PickleArena {
   /// Items of a container that are kept, at most |limit|.
   std::vector<PickleValue> Items(PickleValue container,
                                  std::size_t limit = kMaxKeptAlive) const;
+  /// Calls |use| with those items, at most |limit|, until it returns true.
+  /// Returns whether it did. |use| must not change the arena.
+  template <typename Use>
+  bool AnyItem(PickleValue container, std::size_t limit, Use use) const {
+    if (!container.Is(PickleKind::kNode)) return false;
+    const PickleNode* at = &node(container);
+    const std::size_t kept = std::min<std::size_t>(at->kept, limit);
+    for (std::size_t i = 0; i < kept; ++i) {
+      if (i != 0 && i % 3 == 0) at = &cell(at->next);
+      if (use(at->items[i % 3])) return true;
+    }
+    return false;
+  }
   /// Item |i| of those kept, or an unknown one.
   PickleValue Item(PickleValue container, std::size_t i) const;
   /// sequence[index] = item; false if it has no such index.
