@@ -32,7 +32,7 @@ import streams
 READERS = ("bytes", "file", "python")
 BATCH = 1000
 MEMORY = 1 << 30
-CPU_SECONDS = 120
+CPU_SECONDS = 30
 
 # Why an unpickler raises where the machine has no problem to tell of: what
 # depends on the loader, or on types that only run time knows. A pattern for the
