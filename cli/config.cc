@@ -124,9 +124,9 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   scan.follow_symlinks = flags.follow_symlinks;
   using Mode = JournalOptions::Mode;
   const bool none = flags.no_journal || flags.action == Action::kInspect;
-  scan.journal.mode = none             ? Mode::kNone
-                      : flags.journal  ? Mode::kFile
-                                       : Mode::kAutomatic;
+  scan.journal.mode = none            ? Mode::kNone
+                      : flags.journal ? Mode::kFile
+                                      : Mode::kAutomatic;
   ApplyTyped(flags.journal, scan.journal.path);
   scan.journal.resume = flags.resume || flags.resume_force;
   scan.journal.resume_force = flags.resume_force;

@@ -38,7 +38,8 @@ inline constexpr ExitCodeText kExitCodeTexts[] = {
     {ExitCode::kUnable,
      "the journal could not be written, which stopped the run, or cannot be "
      "used, or (verify) is damaged; of doctor: no worker can be had on this "
-     "machine (0: all is there, 2: scans work, with weaker isolation or slower)"},
+     "machine (0: all is there, 2: scans work, with weaker isolation or "
+     "slower)"},
     {ExitCode::kInterrupted,
      "stopped by SIGINT (Ctrl-C); the report is partial"},
     {ExitCode::kTerminated,

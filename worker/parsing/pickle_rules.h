@@ -148,13 +148,16 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,    &kPickleDangerousImport, &kPickleUnresolvedCall,
-    &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
-    &kPickleUnknownClass,     &kPickleModifies,        &kPickleCodeText,
-    &kPicklePlantedHook,      &kPickleMalformed,       &kPickleOddStructure,
-    &kPickleNested,           &kPickleCode,            &kPickleNestedLimit,
-    &kPickleLimit,            &kPickleTrailingData,    &kPickleLeadingData,
-    &kPickleExpansion,        &kPickleHashBomb};
+    &kPickleDangerousCall,  &kPickleDangerousImport,
+    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
+    &kPickleUnvettedCall,   &kPickleUnvettedImport,
+    &kPickleUnknownClass,   &kPickleModifies,
+    &kPickleCodeText,       &kPicklePlantedHook,
+    &kPickleMalformed,      &kPickleOddStructure,
+    &kPickleNested,         &kPickleCode,
+    &kPickleNestedLimit,    &kPickleLimit,
+    &kPickleTrailingData,   &kPickleLeadingData,
+    &kPickleExpansion,      &kPickleHashBomb};
 
 }  // namespace scanengine
 
