@@ -45,6 +45,7 @@ EXPLAINED = {
     "bytes-for-text": (r"STACK_GLOBAL requires str",
                        "a name of Python 2 is bytes if the loader wants so, and "
                        "what a call returns may be text"),
+    "bytes-for-name": (r"object is not callable", "so is the name of an attribute"),
     "memory": (r"MemoryError", "a memo index or size that this run has no memory "
                "for; another may have"),
     "unknown-arguments": (r"argument list must be a tuple|args argument must be a "
@@ -64,7 +65,8 @@ EXPLAINED = {
     "unknown-index": (r"list indices must be integers or slices, not (Rec|Meta)",
                       "what a call returned may be a number"),
     "bytearray": (r"'bytes'|'?bytearray|byte must be in range|cannot be interpreted "
-                  r"as an integer|an integer is required|string argument without",
+                  r"as an integer|an integer is required|string argument without|"
+                  r"read-only memory",
                   "bytes and bytearray are one sort of value to the machine"),
     "extension": (r"unregistered extension code",
                   "the extension registry belongs to the loader"),
@@ -220,9 +222,9 @@ class Comparison:
             if item[0] in "CIUE" and not self.skippable(item):
                 break
             self.at += 1
-        self.explain(error, item)
+        self.explain(error, item, self.items[self.at - 1])
 
-    def explain(self, error, item):
+    def explain(self, error, item, before):
         text = "%s: %s" % (type(error).__name__, error)
         for name, pattern in PATTERNS.items():
             if not pattern.search(text):
@@ -233,7 +235,10 @@ class Comparison:
             if name == "bytes-for-text" and item[0] != "U" and (
                     self.encoding != "bytes"):
                 continue
-            if name == "unknown-arguments" and item[0] == "C" and item[3] != "?":
+            if name == "bytes-for-name" and self.encoding != "bytes":
+                continue
+            if name == "unknown-arguments" and item[0] == "C" and not any(
+                    i[0] == "C" and i[3] == "?" for i in (item, before)):
                 if "key" not in text and "must be a mapping" not in text:
                     continue
             self.counts[name] += 1

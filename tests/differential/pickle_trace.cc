@@ -139,7 +139,7 @@ class TracingObserver final : public PickleObserver {
     } else if (call.callee.Is(PickleKind::kGlobal)) {
       callee = "G" + machine.global(call.callee.index()).written;
     } else if (machine.arena().IsNode(call.callee, PickleNodeKind::kCall)) {
-      callee = "R" + std::to_string(machine.arena().node(call.callee).count);
+      callee = "R" + std::to_string(machine.arena().node(call.callee).tail);
     }
     std::string size = "?";
     if (call.arguments.Is(PickleKind::kEmptyTuple)) {

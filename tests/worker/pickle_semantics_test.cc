@@ -90,6 +90,15 @@ TEST_CASE("PickleMachine: a slot named __dict__ replaces the attributes") {
   CHECK(events.back().starts_with("call? "));
 }
 
+TEST_CASE("PickleMachine: attributes that were replaced may be gone") {
+  PickleBuilder pickle;
+  pickle.Global("m", "f").Op(Op::kNone).Op(Op::kEmptyDict);
+  pickle.Text("__setstate__").Global("m", "g").Op(Op::kSetItem);
+  pickle.Text("__dict__").Global("m", "h").Op(Op::kSetItem).Tuple2().Build();
+  Plant(pickle, "__setstate__").Build().Text("id").Build();
+  CHECK(CountCalls(EventsOf(pickle), "os.system") >= 1);
+}
+
 TEST_CASE("PickleMachine: BUILD copies a state that changes afterwards") {
   PickleBuilder pickle = Object();
   Plant(pickle, "__setstate__").Put(0).Build();

@@ -434,11 +434,14 @@ void PickleMachine::BuildState(PickleValue object, PickleValue state) {
   if (object.Is(Kind::kGlobal)) {
     observer_.OnModify(*this, object, state, op_offset_);
   }
-  // It is told of one object; others of unknown identity may lack it.
-  const bool certain =
-      object.Is(Kind::kGlobal) || arena_.IsNode(object, NodeKind::kCall);
-  if (certain && !planted.values.empty() && !planted.values[0].Is(Kind::kNone))
+  // It is told of one object; others of unknown identity may lack it, and so
+  // may one whose attributes were replaced.
+  const bool certain = !planted.any && (object.Is(Kind::kGlobal) ||
+                                        arena_.IsNode(object, NodeKind::kCall));
+  if (certain && !planted.values.empty() &&
+      !planted.values[0].Is(Kind::kNone)) {
     return;
+  }
   CheckState(object, state);
   if (!MayBeAnything(object)) return;
   if (arena_.IsNode(object, NodeKind::kCall)) {

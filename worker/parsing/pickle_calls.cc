@@ -38,7 +38,7 @@ class PickleCaller {
     const PickleValue made =
         m_.arena_.Add(PickleNodeKind::kCall, callee, arguments, {}, 3);
     if (made.Is(Kind::kNode)) {
-      m_.arena_.node(made).count = static_cast<std::uint32_t>(m_.op_offset_);
+      m_.arena_.node(made).tail = static_cast<std::uint32_t>(m_.op_offset_);
       return made;
     }
     if (!callee.Is(Kind::kGlobal)) {

@@ -121,11 +121,11 @@ struct PickleNode {
   bool computed : 1 = false;  ///< Text that a function put together.
   std::uint16_t kept = 0;     ///< Items that are kept.
   std::uint32_t next = 0;     ///< Cell with further items; 0: none.
-  std::uint32_t tail = 0;     ///< Last cell of the chain; 0: this one.
-  /// Items or bytes there were; saturates. Of a call: its opcode's offset, cut
+  /// Last cell of the chain; 0: this one. Of a call: its opcode's offset, cut
   /// to 32 bits.
-  std::uint32_t count = 0;
-  PickleValue items[3];  ///< Text: slab and place; a short one itself.
+  std::uint32_t tail = 0;
+  std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
+  PickleValue items[3];     ///< Text: slab and place; a short one itself.
 };
 
 /// Text of at most so many bytes sits in its node.
