@@ -11,6 +11,8 @@ namespace scanengine {
 
 /// Processors that this process may use; at least 1.
 int UsableCores();
+/// Descriptors that this process can still open; -1 if that is not known.
+int FreeDescriptors();
 /// Memory that could be had now without swapping, in bytes; 0 if unknown.
 std::uint64_t AvailableMemory();
 /// Processor time of this process and of all children that were reaped.

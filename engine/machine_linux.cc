@@ -9,25 +9,18 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "engine/cgroup.h"
 #include "engine/machine.h"
 
 namespace scanengine {
 namespace {
-
-// Cores that a cgroup's quota amounts to, rounded up; 0 for no quota.
-int QuotaCores() {
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return static_cast<int>(
-      std::ceil(std::strtod(quota.c_str(), nullptr) / period));
-}
 
 std::chrono::microseconds TimeOf(int who) {
   struct rusage usage {};
@@ -81,8 +74,21 @@ int UsableCores() {
   if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
     cores = std::max(1, CPU_COUNT(&set));
   }
-  const int quota = QuotaCores();
-  return quota > 0 ? std::min(cores, quota) : cores;
+  const double quota = ReadCgroupLimits().cores;
+  return quota > 0 ? std::min(cores, static_cast<int>(std::ceil(quota)))
+                   : cores;
+}
+
+int FreeDescriptors() {
+  rlimit limit{};
+  std::error_code error;
+  std::filesystem::directory_iterator all("/proc/self/fd", error);
+  if (error || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+  // The iterator's own is in the count and gone afterwards.
+  const auto open = std::distance(begin(all), end(all)) - 1;
+  constexpr rlim_t kEnough = 1 << 20;
+  return static_cast<int>(std::min(limit.rlim_cur, kEnough)) -
+         static_cast<int>(open);
 }
 
 std::uint64_t AvailableMemory() {
@@ -94,13 +100,8 @@ std::uint64_t AvailableMemory() {
     std::uint64_t kib = 0;
     if (words >> name >> kib && name == "MemAvailable:") available = kib << 10;
   }
-  std::ifstream limit("/sys/fs/cgroup/memory.max");
-  std::ifstream used("/sys/fs/cgroup/memory.current");
-  std::uint64_t max = 0;
-  std::uint64_t current = 0;
-  if (limit >> max && used >> current) {
-    available = std::min(available, max - std::min(max, current));
-  }
+  const CgroupLimits limits = ReadCgroupLimits();
+  if (limits.memory > 0) available = std::min(available, limits.memory_left);
   return available;
 }
 

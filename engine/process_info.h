@@ -11,6 +11,9 @@ std::uint32_t CurrentProcessId();
 /// Folder of the running program, without a slash at the end; empty if the
 /// system would not say.
 std::string ProgramFolder();
+/// Path of the worker program: |asked|, or if that is empty the one beside this
+/// program.
+std::string WorkerPath(const std::string& asked);
 /// True if |path| names a file that may be executed.
 bool IsExecutable(const std::string& path);
 

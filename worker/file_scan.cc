@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ipc/check.h"
+#include "ipc/frame_codec.h"
 #include "ipc/text.h"
 #include "worker/containers/decoder.h"
 #include "worker/format_detector.h"
@@ -57,6 +58,14 @@ std::uint64_t SumOrMost(std::uint64_t a, std::uint64_t b) {
   return b > kMost - a ? kMost : a + b;
 }
 
+// What a message with |reply| leaves for an inspection.
+std::size_t RoomFor(const ScanReply& reply) {
+  constexpr std::size_t kReplyBytes = std::size_t{kMaxPayloadBytes} / 8 * 7;
+  const std::size_t used = WireSize(reply);
+  return std::min(kMaxInspectionBytes,
+                  kReplyBytes - std::min(kReplyBytes, used));
+}
+
 // Empty if nothing is missed: no model loader reads such a file.
 std::string WhyNotScanned(const Detection& found) {
   if (IsLeftOut(found.recognised)) {
@@ -79,6 +88,7 @@ FileScan::FileScan(const ScanEnvironment& environment, const TaskRequest& task)
                     : start_ +
                           std::chrono::microseconds(task.soft_deadline_us)) {
   SCANENGINE_CHECK(environment.board != nullptr);
+  if (task.kind == kInspectTask) inspection_.emplace(task.inspect);
 }
 
 ScanReply FileScan::Run(ByteSource& source, std::string_view name) {
@@ -151,6 +161,7 @@ void FileScan::RunScanners(const Detection& found, ByteSource& source,
     SetPhase(scanner->name);
     ScanContext context(*this, source, name, member, depth);
     scanner->scan(context);
+    context.EndTable(scanner->name);
   }
 }
 
@@ -284,6 +295,7 @@ ScanReply FileScan::Finish(ByteSource& source) {
                             std::tie(b.member, b.offset, b.rule_id);
                    });
   reply.assets = std::move(assets_);
+  if (inspection_) reply.inspection = inspection_->Take(RoomFor(reply));
   reply.duration_us = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() -
                                                             start_)

@@ -291,6 +291,11 @@ const std::map<std::string, Action>& Modes() {
 const std::map<std::string, Action>& StartModes() {
   static const std::map<std::string, Action> modes{
       {"start-exit", [] { ::_exit(3); }},
+      {"start-complaint",
+       [] {
+         std::fputs("no room for a worker\n", stderr);
+         ::_exit(3);
+       }},
       {"start-crash", [] { Raise(SIGSEGV); }},
       {"hello-never", [] { Hang(); }},
       {"hello-garbage",

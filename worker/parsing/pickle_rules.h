@@ -43,25 +43,41 @@ inline constexpr Rule kPickleUnvettedCall{
     "The pickle calls something that nobody has vetted",
     "It is in none of the tables. It may be a class of your own code, or "
     "something that is not known to be dangerous yet.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE; else do not load this file.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE; else do not load "
+    "this file.",
     "CWE-502"};
 inline constexpr Rule kPickleUnvettedImport{
     "pickle-unvetted-import",
     Severity::kLow,
     "The pickle refers to something that nobody has vetted",
     "Importing it runs the code of its module, if that is installed.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE.",
     "CWE-502"};
 inline constexpr Rule kPickleUnknownClass{
     "pickle-unknown-class",
     Severity::kLow,
     "The pickle makes an object of a known library that is not vetted",
     "The library is a common one, but this class of it has not been looked at.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE.",
     "CWE-502"};
+inline constexpr Rule kPickleCodeText{
+    "pickle-code-text",
+    Severity::kHigh,
+    "The pickle gives source code or a command to something not vetted",
+    "What takes the text may run it.",
+    "Do not load this file unless you know what the text is for.",
+    "CWE-94"};
+inline constexpr Rule kPicklePlantedHook{
+    "pickle-planted-hook",
+    Severity::kHigh,
+    "The pickle plants a hook in an object",
+    "Libraries look this attribute up on any object, and call it or trust the "
+    "address in it. Picklers never write it.",
+    "Do not load this file.",
+    "CWE-915"};
 inline constexpr Rule kPickleModifies{
     "pickle-modifies-import",
     Severity::kCritical,
@@ -132,12 +148,16 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,    &kPickleDangerousImport, &kPickleUnresolvedCall,
-    &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
-    &kPickleUnknownClass,     &kPickleModifies,        &kPickleMalformed,
-    &kPickleOddStructure,     &kPickleNested,          &kPickleCode,
-    &kPickleNestedLimit,      &kPickleLimit,           &kPickleTrailingData,
-    &kPickleLeadingData,      &kPickleExpansion,       &kPickleHashBomb};
+    &kPickleDangerousCall,  &kPickleDangerousImport,
+    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
+    &kPickleUnvettedCall,   &kPickleUnvettedImport,
+    &kPickleUnknownClass,   &kPickleModifies,
+    &kPickleCodeText,       &kPicklePlantedHook,
+    &kPickleMalformed,      &kPickleOddStructure,
+    &kPickleNested,         &kPickleCode,
+    &kPickleNestedLimit,    &kPickleLimit,
+    &kPickleTrailingData,   &kPickleLeadingData,
+    &kPickleExpansion,      &kPickleHashBomb};
 
 }  // namespace scanengine
 
