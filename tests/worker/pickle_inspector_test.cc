@@ -178,13 +178,19 @@ TEST_CASE("Inspector: state, items, persistent ids and writes are steps") {
 }
 
 TEST_CASE("Inspector: what ran before an error is told, and the error") {
-  const InspectionSection section = Only(
-      Proto(2).Global("os", "system").Text("id").Tuple1().Reduce().bytes());
+  const InspectionSection section = Only(Proto(4)
+                                             .Text("os")
+                                             .Text("system")
+                                             .Op(PickleOp::kStackGlobal)
+                                             .Text("id")
+                                             .Tuple1()
+                                             .Reduce()
+                                             .bytes());
   CHECK(Steps(section) == Texts{"call v1 = os.system('id') dangerous",
                                 "problem ends before its STOP opcode"});
   CHECK(section.facts.back() ==
         std::pair<std::string, std::string>(
-            "end", "ends before its STOP opcode at offset 19"));
+            "end", "ends before its STOP opcode at offset 21"));
   CHECK(section.outline.empty());
 }
 
