@@ -238,7 +238,8 @@ class ScanEngine::Impl {
   Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
   std::string SetWorkerCount(SupervisorOptions& supervisor, EventSink& sink);
-  Status Drive(Supervisor& supervisor);
+  Status Drive(Supervisor& supervisor, EventSink& sink);
+  void TellOfStop();
 
   ScanOptions options_;
   std::vector<std::byte> imports_;
@@ -248,6 +249,8 @@ class ScanEngine::Impl {
   std::atomic<int> stop_requests_{0};
   std::unique_ptr<RunJournal> journal_;
   std::atomic<bool> journal_failed_{false};
+  EventSink* sink_ = nullptr;  // Set while the supervisor is driven.
+  bool told_of_stop_ = false;
   std::mutex mutex_;  // Guards the pointers below, not what they point to.
   std::unique_ptr<WorkerLauncher> launcher_;
   std::unique_ptr<WorkerLauncher> fallback_;
@@ -295,7 +298,10 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
   InProcessOptions in_process;
   in_process.imports = imports_;
   in_process.limits = options_.limits;
-  in_process.cancelled = [this] { return stop_requests_ >= 2; };
+  in_process.cancelled = [this] {
+    TellOfStop();
+    return stop_requests_ >= 2;
+  };
   in_process.before_scan = [this](const std::string& path) {
     if (journal_) journal_->BeginInProcess(path);
   };
@@ -374,13 +380,26 @@ Status ScanEngine::Impl::StartJournal(CountingSink& sink) {
   return OkStatus();
 }
 
-Status ScanEngine::Impl::Drive(Supervisor& supervisor) {
+// Once, as soon as the thread that scans or supervises learns of it: a file
+// that is scanned in this process can take minutes.
+void ScanEngine::Impl::TellOfStop() {
+  if (told_of_stop_) return;
+  if (stop_requests_ == 0 && !journal_failed_) return;
+  told_of_stop_ = true;
+  sink_->OnNotice({Notice::Kind::kStopping,
+                   "stopping: files being scanned are finished first"});
+}
+
+Status ScanEngine::Impl::Drive(Supervisor& supervisor, EventSink& sink) {
+  sink_ = &sink;
   int stops_passed = 0;
   while (true) {
+    TellOfStop();
     const int stops = std::max(stop_requests_.load(), journal_failed_ ? 1 : 0);
     for (; stops_passed < stops; ++stops_passed) supervisor.RequestStop();
     if (!supervisor.Step()) break;
   }
+  sink_ = nullptr;
   if (supervisor.fatal()) return *supervisor.fatal();
   return OkStatus();
 }
@@ -417,7 +436,7 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   Supervisor supervisor(supervisor_options, first, &clock, &feed, &sink);
   if (launcher_) supervisor.SetFallback(fallback_.get());
   feed.Start();
-  if (Status status = Drive(supervisor); !status.ok()) {
+  if (Status status = Drive(supervisor, sink); !status.ok()) {
     if (journal_) journal_->Abandon();
     return status.error();
   }
