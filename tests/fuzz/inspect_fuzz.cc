@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   NullBoard board;
   ScanEnvironment environment;
   environment.imports = TestPolicy();
-  environment.limits.max_unpacked = 8 << 20;
+  environment.limits.max_unpacked = 2 << 20;
   environment.board = &board;
   TaskRequest task;
   task.kind = kInspectTask;

@@ -52,6 +52,8 @@ class PickleMachine::Hot {
   /// not plain: code that is not there leaves the registers to the rest.
   template <bool kText>
   bool Execute();
+  /// Those opcodes of protocol 0.
+  bool ExecuteText();
 
  private:
   bool Push(PickleValue value, std::ptrdiff_t size) {
@@ -260,6 +262,31 @@ class PickleMachine::Hot {
   const PickleValue* fence_;
 };
 
+inline bool PickleMachine::Hot::ExecuteText() {
+  switch (static_cast<PickleOp>(*at_)) {
+    case PickleOp::kGet:
+      return WithIndex(&Hot::Get);
+    case PickleOp::kPut:
+      return WithIndex(&Hot::Put);
+    case PickleOp::kInt:
+      return Integer(false);
+    case PickleOp::kLong:
+      return Integer(true);
+    case PickleOp::kFloat:
+      return Float();
+    case PickleOp::kUnicode:
+      return PlainLine(PlainText(Operand(), false));
+    case PickleOp::kString:
+      return PlainLine(PlainText(Operand(), true));
+    case PickleOp::kList:
+      return Collect(PickleNodeKind::kList);
+    case PickleOp::kDict:
+      return Collect(PickleNodeKind::kDict);
+    default:
+      return false;
+  }
+}
+
 template <bool kText>
 inline bool PickleMachine::Hot::Execute() {
   const std::uint8_t* operand = at_ + 1;
@@ -289,7 +316,6 @@ inline bool PickleMachine::Hot::Execute() {
     case PickleOp::kEmptyDict:
       return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
     case PickleOp::kShortBinUnicode:
-      return Text(*operand, 2, PickleNodeKind::kText);
     case PickleOp::kShortBinString:
       return Text(*operand, 2, PickleNodeKind::kText);
     case PickleOp::kBinUnicode:
@@ -303,22 +329,8 @@ inline bool PickleMachine::Hot::Execute() {
       return Recall(*operand, 2);
     case PickleOp::kLongBinGet:
       return Recall(Load<std::uint32_t>(operand), 5);
-    case PickleOp::kGet:
-      return kText && WithIndex(&Hot::Get);
-    case PickleOp::kPut:
-      return kText && WithIndex(&Hot::Put);
-    case PickleOp::kInt:
-      return kText && Integer(false);
-    case PickleOp::kLong:
-      return kText && Integer(true);
     case PickleOp::kLong1:
       return Long1(*operand);
-    case PickleOp::kFloat:
-      return kText && Float();
-    case PickleOp::kUnicode:
-      return kText && PlainLine(PlainText(Operand(), false));
-    case PickleOp::kString:
-      return kText && PlainLine(PlainText(Operand(), true));
     case PickleOp::kMemoize:
       return Put(m_.memo_.size() + m_.far_memo_.size(), 1);
     case PickleOp::kBinPut:
@@ -345,12 +357,8 @@ inline bool PickleMachine::Hot::Execute() {
       return Items(PickleNodeKind::kDict);
     case PickleOp::kTuple:
       return Collect(PickleNodeKind::kTuple);
-    case PickleOp::kList:
-      return kText && Collect(PickleNodeKind::kList);
-    case PickleOp::kDict:
-      return kText && Collect(PickleNodeKind::kDict);
     default:
-      return false;
+      return kText && ExecuteText();
   }
 }
 
