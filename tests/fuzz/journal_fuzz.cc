@@ -41,7 +41,7 @@ testing::Bytes JournalOf(std::span<const std::byte> input) {
     const std::uint32_t checksum =
         RecordChecksum(session.run, journal.size(), header, payload);
     Append(journal, header.length);
-    Append(journal, type);
+    Append(journal, type | HeaderCheck(header.length, type) << 8U);
     Append(journal, checksum);
     journal.insert(journal.end(), payload.begin(), payload.end());
   }
