@@ -11,6 +11,7 @@
 #include "engine/event_dispatcher.h"
 #include "engine/in_process_launcher.h"
 #include "engine/machine.h"
+#include "engine/path_syntax.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
 #include "engine/supervisor.h"
@@ -106,8 +107,12 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
 
 DiscoveryOptions DiscoveryOptionsOf(const ScanOptions& options) {
   DiscoveryOptions out;
-  out.paths = options.paths;
-  out.files = options.files;
+  for (const std::string& path : options.paths) {
+    out.paths.push_back(PortablePath(path));
+  }
+  for (const std::string& path : options.files) {
+    out.files.push_back(PortablePath(path));
+  }
   out.include = options.include;
   out.exclude = options.exclude;
   out.follow_symlinks = options.follow_symlinks;
@@ -229,9 +234,10 @@ std::unique_ptr<WorkerLauncher> ScanEngine::Impl::MakeLauncher(
   cache_ = std::move(cache).value();
 
   ProcessLauncherOptions launch;
-  launch.worker_path = options_.worker_path.empty()
-                           ? ProgramFolder() + "/scanengine-worker"
-                           : options_.worker_path;
+  launch.worker_path =
+      options_.worker_path.empty()
+          ? ProgramFolder() + '/' + ProgramFileName("scanengine-worker")
+          : options_.worker_path;
   if (!IsExecutable(launch.worker_path)) {
     return std::make_unique<NoLauncher>("there is no worker program at " +
                                         launch.worker_path);
@@ -385,12 +391,12 @@ Result<FileOutcome> ScanOneInProcess(const std::string& path,
   if (!launcher.ok()) return launcher.error();
   TaskRequest task;
   task.id = 1;
-  task.path = path;
+  task.path = PortablePath(path);
   launcher.value()->Send(1, std::span(&task, 1));
   const std::vector<WorkerEvent> events =
       launcher.value()->Wait(Clock::Time::min());
   FileOutcome outcome;
-  outcome.path = path;
+  outcome.path = task.path;
   outcome.attempts = 1;
   outcome.in_process = true;
   outcome.result = std::get<WorkerReplied>(events.at(0)).replies.at(0);
