@@ -94,6 +94,10 @@ class CountingSink final : public EventSink {
 };
 
 Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
+  if (options.policies.empty()) {
+    const auto bytes = BuiltInPolicyBytes();
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  }
   std::vector<PolicyText> texts(BuiltInPolicy().begin(), BuiltInPolicy().end());
   for (const PolicyFile& file : options.policies) {
     texts.push_back({file.name, file.text});

@@ -89,6 +89,8 @@ struct PolicyText {
 
 /// The tables that come with the program.
 std::span<const PolicyText> BuiltInPolicy();
+/// The same, compiled when the program was built.
+std::span<const std::byte> BuiltInPolicyBytes();
 
 /// Compiles |texts| into the bytes that ImportPolicy reads; later texts extend
 /// and override earlier ones. Fails with kMalformed and "source:line: what" of

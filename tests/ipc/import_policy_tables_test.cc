@@ -56,6 +56,13 @@ void CheckAll(ImportVerdict verdict, const std::vector<Import>& imports) {
 
 }  // namespace
 
+TEST_CASE("BuiltInPolicyBytes: what the build compiled is what the texts say") {
+  const auto built = BuiltInPolicyBytes();
+  const auto compiled = CompileImportPolicy(BuiltInPolicy());
+  REQUIRE(compiled.ok());
+  CHECK(std::vector<std::byte>(built.begin(), built.end()) == compiled.value());
+}
+
 TEST_CASE("Built-in policy: files are there, whole rows, sorted, no repeats") {
   std::set<std::string> sources;
   for (const PolicyText& text : BuiltInPolicy()) {

@@ -43,9 +43,7 @@ class UnsizedSource final : public ByteSource {
 
 /// The policy tables that come with the program.
 inline ImportPolicy TestPolicy() {
-  static const std::vector<std::byte> compiled =
-      CompileImportPolicy(BuiltInPolicy()).value();
-  return ImportPolicy::FromBytes(compiled).value();
+  return ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
 }
 
 /// Detects and scans |source| as a file called |name|, the way a worker does.

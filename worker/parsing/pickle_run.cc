@@ -103,41 +103,55 @@ class PickleMachine::Hot {
     ++at_;
     return true;
   }
-  /// A container that is known, or one whose items are not kept any more.
-  bool TakesItems(PickleValue container, PickleNodeKind kind) const {
-    return container.Is(PickleKind::kData) || m_.arena_.IsNode(container, kind);
-  }
   bool Append() {
-    if (top_ - fence_ < 2 || !TakesItems(top_[-2], PickleNodeKind::kList)) {
-      return false;
-    }
-    m_.arena_.Append(top_[-2], top_[-1]);
+    if (top_ - fence_ < 2) return false;
+    const PickleValue list = top_[-2];
+    const bool known = m_.arena_.IsNode(list, PickleNodeKind::kList);
+    if (!known && !list.Is(PickleKind::kData)) return false;
+    if (known) m_.arena_.Append(list, top_[-1]);
     --top_;
     ++at_;
     return true;
   }
-
-  /// APPENDS and SETITEMS.
+  /// Lists and sets take items; objects that take them by methods of their
+  /// own are for the handlers.
+  bool PutItems(PickleValue target, PickleNodeKind kind,
+                const PickleValue* first) {
+    const bool known = m_.arena_.IsNode(target, kind);
+    if (!known && !target.Is(PickleKind::kData)) return false;
+    if (kind == PickleNodeKind::kSet && AnyUnhashable(first, 1)) return false;
+    for (const PickleValue* at = first; known && at != top_; ++at) {
+      m_.arena_.Append(target, *at);
+    }
+    return true;
+  }
+  /// Dicts take pairs; what is neither a dict nor an import drops them.
+  bool PutPairs(PickleValue target, const PickleValue* first) {
+    if (target.Is(PickleKind::kGlobal) || (top_ - first) % 2 != 0) return false;
+    if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return true;
+    if (AnyUnhashable(first, 2)) return false;
+    for (const PickleValue* at = first; at != top_; at += 2) {
+      m_.arena_.AppendPair(target, at[0], at[1]);
+    }
+    return true;
+  }
+  bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
+    for (const PickleValue* at = first; at < top_; at += step) {
+      if (m_.IsUnhashable(*at)) return true;
+    }
+    return false;
+  }
+  /// APPENDS, ADDITEMS and SETITEMS, by what kind of container they are for.
   bool Items(PickleNodeKind kind) {
     if (m_.marks_.empty()) return false;
-    const std::size_t start = m_.marks_.back();
     const std::size_t below =
         m_.marks_.size() > 1 ? m_.marks_[m_.marks_.size() - 2] : 0;
-    PickleValue* const first = m_.stack_.data() + start;
-    if (start <= below || !TakesItems(first[-1], kind)) return false;
-    const bool pairs = kind == PickleNodeKind::kDict;
-    if (pairs && (top_ - first) % 2 != 0) return false;
-    for (const PickleValue* at = first; pairs && at != top_; at += 2) {
-      if (m_.IsUnhashable(*at)) return false;
-    }
-    for (const PickleValue* at = first; at != top_;) {
-      if (pairs) {
-        m_.arena_.AppendPair(first[-1], at[0], at[1]);
-        at += 2;
-      } else {
-        m_.arena_.Append(first[-1], *at++);
-      }
-    }
+    PickleValue* const first = m_.stack_.data() + m_.marks_.back();
+    if (m_.marks_.back() <= below) return false;
+    const bool put = kind == PickleNodeKind::kDict
+                         ? PutPairs(first[-1], first)
+                         : PutItems(first[-1], kind, first);
+    if (!put) return false;
     m_.marks_.pop_back();
     m_.fence_ = below;
     fence_ = m_.stack_.data() + below;
@@ -176,6 +190,8 @@ inline bool PickleMachine::Hot::Execute() {
       return Push(PickleValue::Of(PickleKind::kEmptyTuple), 1);
     case PickleOp::kEmptyList:
       return Push(m_.arena_.Add(PickleNodeKind::kList), 1);
+    case PickleOp::kEmptySet:
+      return Push(m_.arena_.Add(PickleNodeKind::kSet), 1);
     case PickleOp::kEmptyDict:
       return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
     case PickleOp::kShortBinUnicode:
@@ -208,6 +224,8 @@ inline bool PickleMachine::Hot::Execute() {
       return Append();
     case PickleOp::kAppends:
       return Items(PickleNodeKind::kList);
+    case PickleOp::kAddItems:
+      return Items(PickleNodeKind::kSet);
     case PickleOp::kSetItems:
       return Items(PickleNodeKind::kDict);
     default:

@@ -20,12 +20,10 @@ constexpr const char* kNames[] = {"a.pkl", "a.joblib", "a.pt", "a"};
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
                                       std::size_t size) {
   using namespace scanengine;
-  static const std::vector<std::byte> policy =
-      CompileImportPolicy(BuiltInPolicy()).value();
   if (size == 0) return 0;
   const auto board = StatusBoardWriter::Detached();
   ScanEnvironment environment;
-  environment.imports = ImportPolicy::FromBytes(policy).value();
+  environment.imports = ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
   environment.limits.max_unpacked = 64 << 20;
   environment.board = board.get();
   const auto bytes = std::as_bytes(std::span(data + 1, size - 1));
