@@ -103,6 +103,7 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   if (flags.no_parallel) scan.workers = 1;
   ApplyTyped(flags.isolation, scan.isolation);
   scan.require_isolation = flags.require_isolation;
+  scan.strict_imports = flags.strict;
   scan.sandbox = !flags.no_sandbox;
   scan.require_sandbox = flags.require_sandbox;
   ApplyTyped(flags.worker_path, scan.worker_path);
@@ -111,6 +112,13 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   ApplyTyped(flags.memory_limit, scan.memory_limit);
   ApplyTyped(flags.worker_memory, scan.worker_memory);
   ApplyTyped(flags.max_file_size, scan.max_file_size);
+  if (flags.action == Action::kInspect) {
+    // Single files: never walked, never filtered.
+    scan.files = std::exchange(scan.paths, {});
+    scan.task = FileTask::kInspect;
+    ApplyTyped(flags.member, scan.inspect.member);
+    scan.inspect.opcodes = flags.opcodes;
+  }
   scan.include = flags.include;
   scan.exclude = flags.exclude;
   scan.follow_symlinks = flags.follow_symlinks;
@@ -119,13 +127,16 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
 ReportOptions BuildReportOptions(const ParsedFlags& flags,
                                  const ScanOptions& scan) {
   ReportOptions report;
-  report.format = flags.canonical ? ReportFormat::kJson
-                                  : flags.format.value_or(ReportFormat::kText);
+  report.format = flags.canonical || flags.json
+                      ? ReportFormat::kJson
+                      : flags.format.value_or(ReportFormat::kText);
+  report.inspect = flags.action == Action::kInspect;
   report.canonical = flags.canonical;
   report.quiet = flags.quiet;
   report.verbose = flags.verbose;
   ApplyTyped(flags.fail_on, report.fail_on);
-  report.require_complete = flags.require_complete;
+  // What is no model cannot be shown.
+  report.require_complete = flags.require_complete || report.inspect;
   report.isolation = scan.isolation;
   return report;
 }

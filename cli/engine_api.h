@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/doctor.h"
 #include "engine/scan_engine.h"
 
 namespace scanengine::cli {
@@ -26,6 +27,7 @@ class EngineApi {
   virtual std::unique_ptr<Scan> NewScan(ScanOptions options) = 0;
   virtual Result<FileOutcome> ScanOne(const std::string& path,
                                       const ScanOptions& options) = 0;
+  virtual Diagnosis Diagnose(const ScanOptions& options) = 0;
   virtual std::vector<FormatInfo> Formats() = 0;
   virtual std::string Version() = 0;
   virtual std::vector<std::string> Features() = 0;

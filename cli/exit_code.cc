@@ -34,9 +34,10 @@ ExitCode DecideExitCode(const RunSummary& summary, const ExitFacts& facts) {
   if (facts.stop == StopCause::kInterrupt) return ExitCode::kInterrupted;
   if (facts.stop == StopCause::kTerminate) return ExitCode::kTerminated;
   if (facts.output_failed) return ExitCode::kIncomplete;
-  if (!IsComplete(summary, facts.require_complete)) {
+  if (!IsComplete(summary, facts.require_complete) || !facts.whole) {
     return ExitCode::kIncomplete;
   }
+  if (!facts.findings_count) return ExitCode::kClean;
   return CountFindings(summary, facts.fail_on) > 0 ? ExitCode::kFindings
                                                    : ExitCode::kClean;
 }

@@ -14,6 +14,7 @@ enum class ExitCode : int {
   kFindings = 1,       ///< All was scanned; a finding at or above --fail-on.
   kIncomplete = 2,     ///< A file was not scanned to its end, or no report.
   kUsage = 3,          ///< The command line or the configuration is wrong.
+  kUnable = 4,         ///< Of doctor: no worker can be had on this machine.
   kInterrupted = 130,  ///< Stopped by SIGINT; the report is partial.
   kTerminated = 143,   ///< Stopped by SIGTERM or SIGHUP; the report is partial.
 };
@@ -34,6 +35,9 @@ inline constexpr ExitCodeText kExitCodeTexts[] = {
      "over a limit, unreadable, changed, timed out, crashed, ...), or there "
      "was no file at all, or the report could not be written; outranks 1"},
     {ExitCode::kUsage, "the command line or a policy file is wrong"},
+    {ExitCode::kUnable,
+     "of doctor only: no worker can be had on this machine (0: all is there, "
+     "2: scans work, with weaker isolation or slower)"},
     {ExitCode::kInterrupted,
      "stopped by SIGINT (Ctrl-C); the report is partial"},
     {ExitCode::kTerminated,
@@ -49,6 +53,8 @@ struct ExitFacts {
   bool require_complete = false;  ///< not-a-model and skipped count, too.
   bool output_failed = false;     ///< A report or stdout was not written.
   StopCause stop = StopCause::kNone;
+  bool findings_count = true;  ///< False for an inspection: it only shows.
+  bool whole = true;           ///< The report lacks nothing.
 };
 
 /// Files that were not scanned to their end under these rules.

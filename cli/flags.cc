@@ -112,38 +112,45 @@ constexpr Flag kFlags[] = {
      "- reads standard input. The files are scanned as named: never walked, "
      "never filtered.",
      "", false,
-     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.files_from); }},
+     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.files_from); }, FlagUse::kScan},
     {"null", '0', "", FlagGroup::kInput,
      "names in --files-from end with a null byte",
      "Names in --files-from end with a null byte instead of a line feed, as "
      "find -print0 writes them.",
      "", false,
-     [](std::string_view, ParsedFlags& f) { f.null_separated = true; return OkStatus(); }},
+     [](std::string_view, ParsedFlags& f) { f.null_separated = true; return OkStatus(); }, FlagUse::kScan},
     {"include", '\0', "GLOB", FlagGroup::kInput,
      "scan only files that match; repeatable",
      "Scans only files whose path below PATH matches GLOB, or whose name does "
      "if GLOB has no slash. May be given several times: one match is enough.",
      "", true,
-     [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.include); }},
+     [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.include); }, FlagUse::kScan},
     {"exclude", '\0', "GLOB", FlagGroup::kInput,
      "leave out files and folders that match; repeatable",
      "Leaves out files and folders that match GLOB, by the rules of --include. "
      "Wins over --include.",
      "", true,
-     [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.exclude); }},
+     [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.exclude); }, FlagUse::kScan},
     {"follow-symlinks", '\0', "", FlagGroup::kInput,
      "follow links that lead out of PATH",
      "Follows symbolic links that lead out of PATH. Workers may then read what "
      "the links lead to, and the program says what that is. Without it such "
      "links are skipped, but for the blobs folder of a model hub cache.",
      "", false,
-     [](std::string_view, ParsedFlags& f) { f.follow_symlinks = true; return OkStatus(); }},
+     [](std::string_view, ParsedFlags& f) { f.follow_symlinks = true; return OkStatus(); }, FlagUse::kScan},
     {"policy", '\0', "FILE", FlagGroup::kInput,
      "add vetted and dangerous imports; repeatable",
      "Extends the built-in tables of vetted and dangerous imports by those in "
      "FILE; later files win. Policies are never taken from what is scanned.",
      "", true,
      [](std::string_view v, ParsedFlags& f) { return AppendName(v, f.policies); }},
+    {"strict", '\0', "", FlagGroup::kInput,
+     "imports that nobody has vetted are high",
+     "Reports whatever a pickle imports or calls that no table vets as high. "
+     "Without it such a call is medium, a mere import or a class of a known "
+     "library low.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.strict = true; return OkStatus(); }},
     {"max-file-size", '\0', "SIZE", FlagGroup::kInput,
      "do not scan larger files; they count as incomplete",
      "Does not scan files larger than SIZE; they are reported with the status "
@@ -207,7 +214,7 @@ constexpr Flag kFlags[] = {
      "Scans FILE in this process, without supervisor, sandbox or retries, and "
      "prints the text report: to run under a debugger.",
      "", false,
-     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.debug_worker); }},
+     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.debug_worker); }, FlagUse::kScan},
 
     // ---- Limits
     {"timeout", '\0', "SECONDS", FlagGroup::kLimits,
@@ -249,7 +256,7 @@ constexpr Flag kFlags[] = {
      "Prints the canonical report: JSON without times, workers, attempts and "
      "everything else that may differ between two runs over the same files.",
      "", false,
-     [](std::string_view, ParsedFlags& f) { f.canonical = true; return OkStatus(); }},
+     [](std::string_view, ParsedFlags& f) { f.canonical = true; return OkStatus(); }, FlagUse::kScan},
     {"output", 'o', "FILE", FlagGroup::kOutput,
      "write the report to FILE, atomically",
      "Writes the report to FILE instead of standard output. FILE appears, or "
@@ -264,13 +271,13 @@ constexpr Flag kFlags[] = {
      "medium", false,
      [](std::string_view v, ParsedFlags& f) {
        return StoreChoice(v, SeverityChoices(), f.fail_on);
-     }},
+     }, FlagUse::kScan},
     {"require-complete", '\0', "", FlagGroup::kOutput,
      "exit with 2 for not-a-model and skipped files, too",
      "Also counts files that are no models and files that were skipped as not "
      "scanned to their end: exit code 2.",
      "", false,
-     [](std::string_view, ParsedFlags& f) { f.require_complete = true; return OkStatus(); }},
+     [](std::string_view, ParsedFlags& f) { f.require_complete = true; return OkStatus(); }, FlagUse::kScan},
     {"quiet", 'q', "", FlagGroup::kOutput,
      "only findings, verdict and errors",
      "Prints only findings and the verdict; no status line, no notices. Errors "
@@ -295,6 +302,27 @@ constexpr Flag kFlags[] = {
      "never.",
      "auto", false,
      [](std::string_view v, ParsedFlags& f) { return StoreChoice(v, kWhens, f.progress); }},
+
+    {"json", '\0', "", FlagGroup::kOutput,
+     "short for --format json",
+     "Short for --format json.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.json = true; return OkStatus(); }},
+
+    // ---- Inspect
+    {"member", '\0', "GLOB", FlagGroup::kInspect,
+     "show only members of containers that match",
+     "Shows only members whose chain (archive/data.pkl, a.zip!b.pkl) matches "
+     "GLOB, or whose last name does if GLOB has neither / nor !; * stands for "
+     "any characters, ? for any one.",
+     "", false,
+     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.member); }, FlagUse::kInspect},
+    {"opcodes", '\0', "", FlagGroup::kInspect,
+     "also list every opcode of pickles",
+     "Also lists every opcode of pickles, with offset and operand, as far as "
+     "there is room.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.opcodes = true; return OkStatus(); }, FlagUse::kInspect},
 
     // ---- Other
     {"list-formats", '\0', "", FlagGroup::kOther,
@@ -327,6 +355,8 @@ std::string_view FlagGroupTitle(FlagGroup group) {
       return "Limits";
     case FlagGroup::kOutput:
       return "Report";
+    case FlagGroup::kInspect:
+      return "Only for inspect";
     case FlagGroup::kOther:
       return "Other";
   }

@@ -21,6 +21,8 @@ enum class Action : std::uint8_t {
   kLongHelp,
   kVersion,
   kListFormats,
+  kInspect,
+  kDoctor,
 };
 
 enum class ReportFormat : std::uint8_t { kText, kJson, kNdjson };
@@ -40,6 +42,7 @@ struct ParsedFlags {
   std::vector<std::string> exclude;
   bool follow_symlinks = false;
   std::vector<std::string> policies;
+  bool strict = false;
 
   std::optional<int> workers;  ///< 0: auto.
   bool parallel = false;
@@ -57,7 +60,11 @@ struct ParsedFlags {
   std::optional<std::uint64_t> worker_memory;
   std::optional<std::uint64_t> max_file_size;
 
+  std::optional<std::string> member;
+  bool opcodes = false;
+
   std::optional<ReportFormat> format;
+  bool json = false;
   bool canonical = false;
   std::optional<std::string> output;
   std::optional<Severity> fail_on;
@@ -74,10 +81,14 @@ enum class FlagGroup : std::uint8_t {
   kWorkers,
   kLimits,
   kOutput,
+  kInspect,
   kOther,
 };
-inline constexpr int kFlagGroupCount = 5;
+inline constexpr int kFlagGroupCount = 6;
 std::string_view FlagGroupTitle(FlagGroup group);
+
+/// Which commands take a flag.
+enum class FlagUse : std::uint8_t { kAll, kScan, kInspect };
 
 /// One command-line flag. The parser, -h and --help are all generated from the
 /// table that AllFlags() returns.
@@ -93,6 +104,7 @@ struct Flag {
   /// Stores |value| (empty for a switch). Fails with a fragment that reads
   /// after "--name: ".
   Status (*apply)(std::string_view value, ParsedFlags& flags);
+  FlagUse use = FlagUse::kAll;
 };
 
 std::span<const Flag> AllFlags();

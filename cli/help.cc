@@ -14,13 +14,22 @@ namespace {
 constexpr std::size_t kWidth = 80;
 
 constexpr std::string_view kUsage =
-    "Usage: scanengine [scan] [options] PATH...\n";
+    "Usage: scanengine [scan] [options] PATH...\n"
+    "       scanengine inspect [options] FILE...\n"
+    "       scanengine doctor [--json] [options]\n";
 
 constexpr std::string_view kIntroduction =
     "Scans files and folders, first of all machine-learning models, for code "
     "that runs when they are loaded and for other traps. No model is ever "
     "loaded: each file is parsed in a sandboxed worker process, and there is "
     "exactly one outcome for every file, whatever it does to its worker.";
+
+constexpr std::string_view kInspectText =
+    "inspect shows what files hold: of a pickle its imports, its calls in "
+    "their "
+    "order as Python-like text, and the value that it makes; of other formats "
+    "header, metadata, members and tensors. Files are parsed where a scan "
+    "parses them, and never loaded. Exit code: 0 shown whole, 2 not, 3 usage.";
 
 constexpr std::string_view kPathText =
     "A file, a folder (walked to its end) or - for standard input.";
@@ -47,6 +56,9 @@ constexpr Pair kExamples[] = {
     {"find . -name '*.pkl' -print0 | scanengine --files-from - -0",
      "scan what another program selects"},
     {"curl -s URL | scanengine -", "scan standard input"},
+    {"scanengine inspect --json model.pt", "what a model holds, for a program"},
+    {"scanengine doctor",
+     "what this machine offers to scans, tried with a real worker"},
 };
 
 // |text| wrapped to the page, each line after |indent| blanks.
@@ -112,7 +124,8 @@ std::string ShortHelp() {
 }
 
 std::string LongHelp() {
-  std::string out = std::string(kUsage) + '\n' + Wrapped(kIntroduction, 0);
+  std::string out = std::string(kUsage) + '\n' + Wrapped(kIntroduction, 0) +
+                    '\n' + Wrapped(kInspectText, 0);
   out += "\n  PATH\n" + Wrapped(kPathText, 6);
   out += Grouped([](const Flag& flag) {
     std::string text = fmt::format("  {}\n", Spelling(flag));

@@ -47,17 +47,94 @@ Json Encode(const Finding& finding) {
   return out;
 }
 
+Json EncodeFacts(
+    const std::vector<std::pair<std::string, std::string>>& facts) {
+  // An array of pairs: names may repeat and their order means something.
+  Json out = Json::array();
+  for (const auto& [name, value] : facts) {
+    out.push_back(Json::array({ValidText(name), ValidText(value)}));
+  }
+  return out;
+}
+
 Json Encode(const Asset& asset) {
   Json out = Json::object();
   out["member"] = ValidText(asset.member);
   out["format"] = ValidText(asset.format);
   out["bytes"] = asset.bytes;
-  // An array of pairs: names may repeat and their order means something.
-  Json facts = Json::array();
-  for (const auto& [name, value] : asset.facts) {
-    facts.push_back(Json::array({ValidText(name), ValidText(value)}));
-  }
-  out["facts"] = std::move(facts);
+  out["facts"] = EncodeFacts(asset.facts);
+  return out;
+}
+
+Json Offset(std::uint64_t offset) {
+  return offset == kNoOffset ? Json(nullptr) : Json(offset);
+}
+
+Json Encode(const InspectedImport& import) {
+  Json out = Json::object();
+  out["name"] = ValidText(import.name);
+  out["written"] = ValidText(import.written);
+  out["verdict"] = NameVerdictText(import.verdict);
+  out["category"] = ValidText(import.category);
+  out["effect"] = ValidText(import.effect);
+  out["reference"] = ValidText(import.reference);
+  out["offset"] = Offset(import.offset);
+  out["imports"] = import.imports;
+  out["calls"] = import.calls;
+  out["by_attribute"] = import.by_attribute;
+  return out;
+}
+
+Json Encode(const InspectedStep& step) {
+  Json out = Json::object();
+  out["offset"] = Offset(step.offset);
+  out["action"] = StepActionText(step.action);
+  out["verdict"] = NameVerdictText(step.verdict);
+  out["value"] = step.value;
+  out["within"] = step.within;
+  out["text"] = ValidText(step.text);
+  out["outcome"] = ValidText(step.outcome);
+  out["chain"] = step.chain;
+  return out;
+}
+
+Json Encode(const InspectedLine& line) {
+  Json out = Json::object();
+  out["depth"] = line.depth;
+  out["text"] = ValidText(line.text);
+  return out;
+}
+
+Json Encode(const InspectedOpcode& opcode) {
+  Json out = Json::object();
+  out["offset"] = opcode.offset;
+  out["name"] = ValidText(opcode.name);
+  out["operand"] = ValidText(opcode.operand);
+  return out;
+}
+
+template <typename T>
+Json EncodeAll(const std::vector<T>& records) {
+  Json out = Json::array();
+  for (const T& record : records) out.push_back(Encode(record));
+  return out;
+}
+
+Json Encode(const InspectionSection& section) {
+  Json out = Json::object();
+  out["member"] = ValidText(section.member);
+  out["kind"] = ValidText(section.kind);
+  out["number"] = section.number;
+  out["parent"] = section.parent;
+  out["parent_offset"] = Offset(section.parent_offset);
+  out["begin"] = section.begin;
+  out["end"] = section.end;
+  out["facts"] = EncodeFacts(section.facts);
+  out["imports"] = EncodeAll(section.imports);
+  out["steps"] = EncodeAll(section.steps);
+  out["outline"] = EncodeAll(section.outline);
+  out["opcodes"] = EncodeAll(section.opcodes);
+  out["dropped"] = section.dropped;
   return out;
 }
 
@@ -111,8 +188,10 @@ std::string JsonString(std::string_view bytes) {
   return Dump(Json(ValidText(bytes)));
 }
 
-std::string FileJson(const FileOutcome& outcome, IsolationMode isolation,
-                     bool with_run, bool with_type) {
+namespace {
+
+Json FileObject(const FileOutcome& outcome, IsolationMode isolation,
+                bool with_run, bool with_type) {
   const ScanReply& result = outcome.result;
   Json out = Json::object();
   if (with_type) out["type"] = "file";
@@ -131,6 +210,26 @@ std::string FileJson(const FileOutcome& outcome, IsolationMode isolation,
     out["assets"].push_back(Encode(asset));
   }
   if (with_run) out["run"] = EncodeRun(outcome, isolation);
+  return out;
+}
+
+}  // namespace
+
+std::string FileJson(const FileOutcome& outcome, IsolationMode isolation,
+                     bool with_run, bool with_type) {
+  return Dump(FileObject(outcome, isolation, with_run, with_type));
+}
+
+std::string InspectedFileJson(const FileOutcome& outcome,
+                              IsolationMode isolation) {
+  const Inspection& inspection = outcome.result.inspection;
+  Json out = FileObject(outcome, isolation, /*with_run=*/true,
+                        /*with_type=*/false);
+  out["truncated"] = inspection.truncated;
+  out["sections"] = Json::array();
+  for (const InspectionSection& section : inspection.sections) {
+    out["sections"].push_back(Encode(section));
+  }
   return Dump(out);
 }
 
@@ -147,6 +246,7 @@ std::string RunJson(const RunSummary& summary, const ReportOptions& options) {
   out["isolation"] = IsolationModeName(summary.isolation);
   out["degraded"] = summary.degraded;
   out["degraded_reason"] = ValidText(summary.degraded_reason);
+  out["fewer_workers_reason"] = ValidText(summary.fewer_workers_reason);
   out["crashes"] = summary.crashes;
   out["respawns"] = summary.respawns;
   out["retries"] = summary.retries;

@@ -23,10 +23,17 @@ std::string Base64(std::string_view bytes);
 /// A JSON string literal with its quotes.
 std::string JsonString(std::string_view bytes);
 
+/// The same for what inspect prints.
+inline constexpr std::string_view kInspectSchema = "scanengine-inspect/1";
+
 /// One file. Without |with_run|: nothing that differs between runs. With
 /// |with_type|: "type":"file" comes first.
 std::string FileJson(const FileOutcome& outcome, IsolationMode isolation,
                      bool with_run, bool with_type);
+
+/// One file with its inspection.
+std::string InspectedFileJson(const FileOutcome& outcome,
+                              IsolationMode isolation);
 
 /// The run as a whole: everything that differs between runs.
 std::string RunJson(const RunSummary& summary, const ReportOptions& options);

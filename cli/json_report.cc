@@ -97,6 +97,7 @@ std::unique_ptr<Report> NewNdjsonReport(const ReportOptions& options,
 
 std::unique_ptr<Report> NewReport(const ReportOptions& options,
                                   ReportWriter& out) {
+  if (options.inspect) return NewInspectReport(options, out);
   switch (options.format) {
     case ReportFormat::kText:
       return NewTextReport(options, out);

@@ -30,6 +30,9 @@ class Engine : public EngineApi {
                               const ScanOptions& options) override {
     return ScanOneInProcess(path, options);
   }
+  Diagnosis Diagnose(const ScanOptions& options) override {
+    return scanengine::Diagnose(options);
+  }
   std::vector<FormatInfo> Formats() override { return ListFormats(); }
   std::string Version() override { return std::string(VersionText()); }
   std::vector<std::string> Features() override { return BuildFeatures(); }

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -132,9 +133,39 @@ Status Apply(const Flag& flag, const CLI::Option& option, ParsedFlags& flags) {
   return OkStatus();
 }
 
+struct Command {
+  std::string_view name;
+  Action action;
+  FlagUse use;  ///< Of the flags that it takes beside those of all commands.
+};
+constexpr Command kCommands[] = {
+    {"scan", Action::kScan, FlagUse::kScan},
+    {"inspect", Action::kInspect, FlagUse::kInspect},
+    {"doctor", Action::kDoctor, FlagUse::kAll},
+};
+
+std::optional<Action> CommandOf(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (command.name == name) return command.action;
+  }
+  return std::nullopt;
+}
+
+// What other commands take and this one does not.
+Status CheckUse(const Flag& flag, const CLI::Option& option, Action action) {
+  if (option.count() == 0 || flag.use == FlagUse::kAll) return OkStatus();
+  for (const Command& command : kCommands) {
+    if (command.action != action || command.use == flag.use) continue;
+    return Invalid(
+        fmt::format("--{}: is no option of {}", flag.name, command.name));
+  }
+  return OkStatus();
+}
+
 Status CheckConflicts(const ParsedFlags& f) {
   const bool in_process = f.isolation == IsolationMode::kInProcess;
   const int workers = f.workers.value_or(0);
+  const bool inspect = f.action == Action::kInspect;
   const bool list_format =
       f.format.has_value() && f.format != ReportFormat::kJson;
   struct Conflict {
@@ -159,11 +190,15 @@ Status CheckConflicts(const ParsedFlags& f) {
       {f.quiet && f.verbose, "--quiet and --verbose exclude each other"},
       {f.canonical && list_format,
        "--canonical is JSON and excludes another --format"},
+      {f.json && f.format && f.format != ReportFormat::kJson,
+       "--json excludes another --format"},
+      {inspect && f.format == ReportFormat::kNdjson,
+       "--format: inspect has text and json only"},
       {f.null_separated && !f.files_from, "--null needs --files-from"},
       {f.debug_worker && (!f.paths.empty() || f.files_from),
        "--debug-worker takes one file and excludes PATH and --files-from"},
-      {f.debug_worker &&
-           (f.canonical || (f.format && f.format != ReportFormat::kText)),
+      {f.debug_worker && (f.canonical || f.json ||
+                          (f.format && f.format != ReportFormat::kText)),
        "--debug-worker prints text and excludes another --format"},
   };
   for (const Conflict& conflict : conflicts) {
@@ -172,7 +207,20 @@ Status CheckConflicts(const ParsedFlags& f) {
   return OkStatus();
 }
 
-Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
+Status CheckDoctor(const ParsedFlags& f) {
+  if (!f.paths.empty()) {
+    return Invalid("doctor takes no PATH (for a file named doctor: ./doctor)");
+  }
+  if (f.format == ReportFormat::kNdjson) {
+    return Invalid("doctor prints text or, with --json, JSON");
+  }
+  if (f.isolation == IsolationMode::kInProcess) {
+    return Invalid("doctor tries a worker: --isolation in-process has none");
+  }
+  return OkStatus();
+}
+
+Status CheckPaths(const ParsedFlags& f, std::string_view command) {
   const auto dashes = std::count(f.paths.begin(), f.paths.end(), "-");
   if (dashes > 1) return Invalid("- (standard input) may be given only once");
   if (dashes == 1 && f.files_from == "-") {
@@ -182,8 +230,11 @@ Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
     return Invalid("\"\" is no path");
   }
   if (f.paths.empty() && !f.files_from && !f.debug_worker) {
-    return Invalid(scan_typed ? "no PATH given (for a file named scan: ./scan)"
-                              : "no PATH given");
+    const std::string_view what =
+        f.action == Action::kInspect ? "no FILE given" : "no PATH given";
+    if (command.empty()) return Invalid(std::string(what));
+    return Invalid(
+        fmt::format("{} (for a file named {}: ./{})", what, command, command));
   }
   return OkStatus();
 }
@@ -191,16 +242,20 @@ Status CheckPaths(const ParsedFlags& f, bool scan_typed) {
 }  // namespace
 
 Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
-  const bool scan_typed = !args.empty() && args.front() == "scan";
-  if (scan_typed) args = args.subspan(1);
+  std::string_view command;
+  if (!args.empty() && CommandOf(args.front())) {
+    command = args.front();
+    args = args.subspan(1);
+  }
+  const Action action = CommandOf(command).value_or(Action::kScan);
   const Status values = CheckEmptyValues(args);
   if (!values.ok()) return values.error();
   Parser parser;
-  const Status parsed =
-      RunParser(std::vector<std::string>(args.begin(), args.end()), parser);
+  const Status parsed = RunParser({args.begin(), args.end()}, parser);
   if (!parsed.ok()) return parsed.error();
 
   ParsedFlags flags;
+  flags.action = action;
   const std::span<const Flag> table = AllFlags();
   for (std::size_t i = 0; i < table.size(); ++i) {
     const Status applied = Apply(table[i], *parser.options[i], flags);
@@ -208,10 +263,15 @@ Result<ParsedFlags> ParseFlags(std::span<const std::string> args) {
   }
   flags.paths = std::move(parser.paths);
   if (parser.short_help->count() > 0) flags.action = Action::kShortHelp;
-  if (flags.action != Action::kScan) return flags;
+  if (flags.action != action) return flags;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const Status used = CheckUse(table[i], *parser.options[i], action);
+    if (!used.ok()) return used.error();
+  }
   Status checked = CheckConflicts(flags);
   if (!checked.ok()) return checked.error();
-  checked = CheckPaths(flags, scan_typed);
+  checked = action == Action::kDoctor ? CheckDoctor(flags)
+                                      : CheckPaths(flags, command);
   if (!checked.ok()) return checked.error();
   return flags;
 }

@@ -6,9 +6,12 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "cli/config.h"
+#include "cli/doctor_report.h"
 #include "cli/help.h"
 #include "cli/output_file.h"
 #include "cli/parse_flags.h"
@@ -18,6 +21,7 @@
 #include "cli/signals.h"
 #include "cli/status_line.h"
 #include "cli/terminal.h"
+#include "cli/text_style.h"
 #include "ipc/text.h"
 
 namespace scanengine::cli {
@@ -90,6 +94,8 @@ ExitCode FinishReport(const Config& config, const RunSummary& summary,
   ExitFacts facts{config.report.fail_on, config.report.require_complete,
                   /*output_failed=*/false, stop};
   const Status finished = report.Finish(summary);
+  facts.findings_count = !config.report.inspect;
+  facts.whole = report.whole();
   const Status written = finished.ok() ? writer.Commit() : finished;
   if (!written.ok()) {
     TellOutputFailure(config, writer, written.error());
@@ -168,10 +174,33 @@ ExitCode RunScan(const ParsedFlags& flags, EngineApi& engine) {
   return ScanAll(config, engine, status_line_on, writer);
 }
 
-}  // namespace
+ExitCode RunDoctor(const ParsedFlags& flags, EngineApi& engine) {
+  const Result<Config> built = BuildConfig(flags);
+  if (!built.ok()) return UsageError(built.error());
+  const Config& config = built.value();
+  Result<std::unique_ptr<ByteSink>> sink = OpenOutput(config);
+  if (!sink.ok()) {
+    PrintError(fmt::format("cannot write the report {}: {}",
+                           Quoted(config.output.value_or("")),
+                           sink.error().detail));
+    return ExitCode::kIncomplete;
+  }
+  ReportWriter writer(std::move(sink).value());
+  const bool color = UseColor(config.color, ReadEnvironment(),
+                              !config.output && IsTerminal(Stream::kOutput));
+  const Diagnosis diagnosis = engine.Diagnose(config.scan);
+  writer.Write(config.report.format == ReportFormat::kJson
+                   ? DoctorJson(diagnosis, engine.Version())
+                   : DoctorText(diagnosis, TextStyle(color)));
+  const Status written = writer.Commit();
+  if (!written.ok()) {
+    TellOutputFailure(config, writer, written.error());
+    return ExitCode::kIncomplete;
+  }
+  return DoctorExitCode(diagnosis.fitness);
+}
 
-ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
-  PrepareStandardStreams();
+ExitCode RunAction(std::span<const std::string> args, EngineApi& engine) {
   const Result<ParsedFlags> flags = ParseFlags(args);
   if (!flags.ok()) return UsageError(flags.error());
   switch (flags.value().action) {
@@ -183,10 +212,28 @@ ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
       return PrintPage(VersionPage(engine.Version(), engine.Features()));
     case Action::kListFormats:
       return PrintPage(FormatsText(engine.Formats()));
+    case Action::kDoctor:
+      return RunDoctor(flags.value(), engine);
     case Action::kScan:
+    case Action::kInspect:
       break;
   }
   return RunScan(flags.value(), engine);
+}
+
+}  // namespace
+
+ExitCode RunProgram(std::span<const std::string> args, EngineApi& engine) {
+  PrepareStandardStreams();
+  try {
+    return RunAction(args, engine);
+  } catch (const std::bad_alloc&) {
+    PrintError("cannot go on: there is no memory left");
+  } catch (const std::system_error& e) {  // From the start of a thread.
+    PrintError(fmt::format("cannot go on: cannot start a thread: {}",
+                           e.code().message()));
+  }
+  return ExitCode::kIncomplete;
 }
 
 }  // namespace scanengine::cli

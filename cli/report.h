@@ -13,6 +13,7 @@ namespace scanengine::cli {
 /// What a report looks like.
 struct ReportOptions {
   ReportFormat format = ReportFormat::kText;
+  bool inspect = false;    ///< What files hold, not what is wrong with them.
   bool canonical = false;  ///< JSON only: nothing that differs between runs.
   bool quiet = false;      ///< Text only.
   bool verbose = false;    ///< Text only.
@@ -36,6 +37,9 @@ class Report {
   /// had to be set aside on disk cannot be read back; failures to write are
   /// kept by the writer.
   virtual Status Finish(const RunSummary& summary) = 0;
+
+  /// False if something that should be in it is missing.
+  virtual bool whole() const { return true; }
 };
 
 /// A report of the format that |options| say, written to |out|, which must
@@ -50,6 +54,8 @@ std::unique_ptr<Report> NewJsonReport(const ReportOptions& options,
                                       ReportWriter& out);
 std::unique_ptr<Report> NewNdjsonReport(const ReportOptions& options,
                                         ReportWriter& out);
+std::unique_ptr<Report> NewInspectReport(const ReportOptions& options,
+                                         ReportWriter& out);
 
 }  // namespace scanengine::cli
 

@@ -122,6 +122,11 @@ std::string SummaryText(const RunSummary& summary, const TextStyle& style) {
   out += Line("workers", WorkersText(summary));
   const std::string trouble = TroubleText(summary);
   if (!trouble.empty()) out += Line("trouble", trouble);
+  if (!summary.fewer_workers_reason.empty()) {
+    out +=
+        Line("fewer", style.Warning("fewer workers than wanted: " +
+                                    FieldText(summary.fewer_workers_reason)));
+  }
   if (summary.degraded) {
     out +=
         Line("degraded", style.Warning(fmt::format(

@@ -20,6 +20,11 @@ target_compile_definitions(scanengine_boost INTERFACE
                            BOOST_PROCESS_USE_STD_FS
                            BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(scanengine_boost INTERFACE Threads::Threads)
+if(Boost_VERSION VERSION_GREATER_EQUAL 1.86)
+  # Boost.Process is a compiled library from there on.
+  find_package(Boost REQUIRED COMPONENTS process)
+  target_link_libraries(scanengine_boost INTERFACE Boost::process)
+endif()
 if(WIN32)
   target_link_libraries(scanengine_boost INTERFACE ws2_32 mswsock bcrypt ntdll
                                                    shell32 user32)

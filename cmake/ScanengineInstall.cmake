@@ -53,8 +53,8 @@ foreach(program scanengine scanengine-worker)
   endif()
 endforeach()
 
-foreach(header engine/scan_engine.h ipc/finding.h ipc/messages.h ipc/outcome.h
-               ipc/result.h)
+foreach(header engine/scan_engine.h ipc/finding.h ipc/inspection.h
+               ipc/messages.h ipc/outcome.h ipc/result.h)
   get_filename_component(folder "${header}" DIRECTORY)
   install(FILES "${PROJECT_SOURCE_DIR}/${header}"
           DESTINATION "${scanengine_include}/${folder}")
@@ -68,6 +68,7 @@ install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/LICENSE"
 if(TARGET scanengine_engine)
   install(EXPORT scanengine NAMESPACE scanengine::
           FILE scanengine-targets.cmake DESTINATION "${scanengine_package}")
+  set(SCANENGINE_DECODER_LIBRARIES ${scanengine_decoder_packages})
   set(SCANENGINE_WORKER_FILE "${CMAKE_INSTALL_BINDIR}/scanengine-worker")
   configure_package_config_file(
     "${PROJECT_SOURCE_DIR}/cmake/scanengine-config.cmake.in"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/process/v2/posix/default_launcher.hpp>
 #include <boost/process/v2/process.hpp>
@@ -211,6 +212,80 @@ Error SpawnError(const std::string& program, int error) {
           "cannot start " + program + ": " + std::strerror(error)};
 }
 
+// Both ends of a pipe; closed with this object unless taken.
+class Pipe {
+ public:
+  Pipe() = default;
+  ~Pipe() {
+    for (const int fd : ends_) {
+      if (fd >= 0) ::close(fd);
+    }
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+
+  // 0, or the error. No end gets the number of a standard stream: it would be
+  // overwritten in the child before it is put in its place.
+  int Open() {
+    if (::pipe2(ends_.data(), O_CLOEXEC) != 0) return errno;
+    for (int& fd : ends_) {
+      if (fd > STDERR_FILENO) continue;
+      const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+      if (moved < 0) return errno;
+      ::close(std::exchange(fd, moved));
+    }
+    return 0;
+  }
+  int reader() const { return ends_[0]; }
+  int writer() const { return ends_[1]; }
+  int TakeReader() { return std::exchange(ends_[0], -1); }
+  int TakeWriter() { return std::exchange(ends_[1], -1); }
+
+ private:
+  std::array<int, 2> ends_{-1, -1};
+};
+
+// The three streams of a child. Not left to Boost.Process, which at 1.81 goes
+// on when a pipe cannot be made: the child then has ours instead.
+struct StandardPipes {
+  Pipe in;
+  Pipe out;
+  Pipe err;
+
+  int Open() {
+    for (Pipe* const pipe : {&in, &out, &err}) {
+      if (const int error = pipe->Open(); error != 0) return error;
+    }
+    return 0;
+  }
+  void GiveTo(ChildPipes& pipes) {
+    pipes.in.assign(in.TakeWriter());
+    pipes.out.assign(out.TakeReader());
+    pipes.err.assign(err.TakeReader());
+  }
+};
+
+// Takes over the new child |pid|, or ends it.
+Result<std::unique_ptr<ChildProcess>> Watch(asio::io_context& io, pid_t pid,
+                                            const std::string& program,
+                                            ChildProcess::OnExit on_exit) {
+  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  int error = pidfd < 0 ? errno : 0;
+  if (error == 0) {
+    try {
+      return std::unique_ptr<ChildProcess>(
+          new PosixChild(io, pid, pidfd, std::move(on_exit)));
+    } catch (const std::exception&) {  // It cannot be waited for.
+      error = ENOMEM;
+      ::close(pidfd);
+    }
+  }
+  ::kill(pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return SpawnError(program, error);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context& io,
@@ -221,28 +296,26 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context& io,
   for (const NativeHandle handle : spec.inherited) {
     inherit.all.push_back({static_cast<int>(handle)});
   }
+  StandardPipes streams;
+  if (const int error = streams.Open(); error != 0) {
+    return SpawnError(spec.program, error);
+  }
   bp::error_code ec;
   VforkLauncher launcher;
   pid_t pid = -1;
   try {
-    pid = launcher.Launch(ec, spec.program, spec.arguments,
-                          bp::process_stdio{pipes.in, pipes.out, pipes.err},
-                          OwnProcessGroup{}, inherit);
-  } catch (const std::exception& e) {  // No descriptors left for the pipes.
+    streams.GiveTo(pipes);
+    pid = launcher.Launch(
+        ec, spec.program, spec.arguments,
+        bp::process_stdio{streams.in.reader(), streams.out.writer(),
+                          streams.err.writer()},
+        OwnProcessGroup{}, inherit);
+  } catch (const std::exception& e) {  // No memory.
     return Error{ErrorCode::kSpawnFailed,
                  "cannot start " + spec.program + ": " + e.what()};
   }
   if (ec) return SpawnError(spec.program, ec.value());
-  const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (pidfd < 0) {
-    const int error = errno;
-    ::kill(pid, SIGKILL);
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    return SpawnError(spec.program, error);
-  }
-  return std::unique_ptr<ChildProcess>(
-      new PosixChild(io, pid, pidfd, std::move(on_exit)));
+  return Watch(io, pid, spec.program, std::move(on_exit));
 }
 
 BrokenPipeGuard::BrokenPipeGuard() {

@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -9,9 +10,11 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "engine/directory_walker.h"
@@ -23,6 +26,13 @@ namespace {
 // Folders on the way to the current one that stay open, besides the root:
 // enough that a walk of an ordinary tree hardly ever climbs by "..".
 constexpr std::size_t kOpenLevels = 4;
+constexpr std::size_t kOpenLevelsInNeed = 1;
+constexpr rlim_t kFewDescriptors = 64;
+
+// Others of this process may have all descriptors for a moment: the start of a
+// worker takes several that are free again right after it.
+constexpr int kPatience = 200;
+constexpr std::chrono::milliseconds kMoment{5};
 
 constexpr int kReadFolder =
     O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -142,6 +152,33 @@ std::string_view PseudoFileSystem(int fd) {
   return found == kPseudo.end() ? std::string_view() : found->name;
 }
 
+std::size_t OpenLevels() {
+  static const std::size_t levels = [] {
+    rlimit limit{};
+    const bool few = ::getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+                     limit.rlim_cur < kFewDescriptors;
+    return few ? kOpenLevelsInNeed : kOpenLevels;
+  }();
+  return levels;
+}
+
+// Calls |open| until it gets a descriptor, or it is not for want of one that it
+// fails. Sets errno.
+template <typename Open>
+Descriptor Patiently(Open open) {
+  for (int i = 0;; ++i) {
+    Descriptor fd(open());
+    if (fd.ok() || (errno != EMFILE && errno != ENFILE) || i == kPatience) {
+      return fd;
+    }
+    std::this_thread::sleep_for(kMoment);
+  }
+}
+
+Descriptor OpenAt(int folder, const char* name, int flags) {
+  return Patiently([=] { return ::openat(folder, name, flags); });
+}
+
 // What is left of a path that is longer than one call takes, and the folder
 // that the rest is relative to.
 struct PathTail {
@@ -162,7 +199,7 @@ std::optional<PathTail> Shorten(const std::string& path) {
     }
     const std::string piece(rest.substr(0, cut));
     const int at = tail.folder.ok() ? tail.folder.get() : AT_FDCWD;
-    tail.folder = Descriptor(::openat(at, piece.c_str(), kPassFolder));
+    tail.folder = OpenAt(at, piece.c_str(), kPassFolder);
     if (!tail.folder.ok()) return std::nullopt;
     rest.remove_prefix(cut);
     while (rest.starts_with('/')) rest.remove_prefix(1);
@@ -176,7 +213,7 @@ Descriptor OpenPath(const std::string& path, int flags) {
   const std::optional<PathTail> tail = Shorten(path);
   if (!tail) return Descriptor();
   const int at = tail->folder.ok() ? tail->folder.get() : AT_FDCWD;
-  return Descriptor(::openat(at, tail->rest.c_str(), flags));
+  return OpenAt(at, tail->rest.c_str(), flags);
 }
 
 bool IsAt(const std::string& path, const FileId& id) {
@@ -306,7 +343,8 @@ class PosixWalker final : public DirectoryWalker {
 
 Status PosixWalker::StartReading() {
   // A stream owns its descriptor, and the folder's is needed for longer.
-  Descriptor copy(::fcntl(levels_.back().fd, F_DUPFD_CLOEXEC, 3));
+  Descriptor copy = Patiently(
+      [fd = levels_.back().fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); });
   if (!copy.ok()) return FromErrno(errno);
   DIR* dir = ::fdopendir(copy.get());
   if (dir == nullptr) return FromErrno(errno);
@@ -372,8 +410,8 @@ void PosixWalker::Remember(const DirectoryEntry& entry) {
 
 Result<ResolvedPath> PosixWalker::Resolve(const DirectoryEntry& entry) const {
   const std::string name(entry.name);
-  const Descriptor target(
-      ::openat(levels_.back().fd, name.c_str(), O_PATH | O_CLOEXEC));
+  const Descriptor target =
+      OpenAt(levels_.back().fd, name.c_str(), O_PATH | O_CLOEXEC);
   return ResolveDescriptor(target, path_);
 }
 
@@ -401,8 +439,7 @@ DirectoryWalker::Move PosixWalker::Next() {
 
 bool PosixWalker::Enter(const std::string& name) {
   const Level& parent = levels_.back();
-  Descriptor folder(
-      ::openat(parent.fd, name.c_str(), kReadFolder | O_NOFOLLOW));
+  Descriptor folder = OpenAt(parent.fd, name.c_str(), kReadFolder | O_NOFOLLOW);
   struct stat info {};
   if (!folder.ok() || ::fstat(folder.get(), &info) != 0) {
     error_ = FromErrno(errno);
@@ -428,8 +465,8 @@ bool PosixWalker::Enter(const std::string& name) {
 }
 
 void PosixWalker::LimitDescriptors() {
-  if (levels_.size() < kOpenLevels + 2) return;
-  Level& level = levels_[levels_.size() - 1 - kOpenLevels];
+  if (levels_.size() < OpenLevels() + 2) return;
+  Level& level = levels_[levels_.size() - 1 - OpenLevels()];
   if (level.fd >= 0) ::close(std::exchange(level.fd, -1));
 }
 
@@ -474,7 +511,7 @@ int PosixWalker::ClimbFrom(std::size_t from, std::size_t target) const {
   Descriptor at;
   for (std::size_t level = from; level > target; --level) {
     const int below = at.ok() ? at.get() : levels_[level].fd;
-    Descriptor above(::openat(below, "..", kPassFolder));
+    Descriptor above = OpenAt(below, "..", kPassFolder);
     struct stat info {};
     if (!above.ok() || ::fstat(above.get(), &info) != 0 ||
         IdOf(info) != levels_[level - 1].id) {
@@ -494,7 +531,7 @@ void PosixWalker::DescendTo(std::size_t target) {
   while (good < target) {
     const int above = at.ok() ? at.get() : levels_[0].fd;
     const std::string name = NameOf(good + 1);
-    Descriptor below(::openat(above, name.c_str(), kPassFolder | O_NOFOLLOW));
+    Descriptor below = OpenAt(above, name.c_str(), kPassFolder | O_NOFOLLOW);
     struct stat info {};
     if (!below.ok() || ::fstat(below.get(), &info) != 0 ||
         IdOf(info) != levels_[good + 1].id) {

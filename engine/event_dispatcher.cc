@@ -1,5 +1,6 @@
 #include "engine/event_dispatcher.h"
 
+#include <new>
 #include <utility>
 
 namespace scanengine {
@@ -72,8 +73,13 @@ void EventDispatcher::Run() {
     std::optional<Progress> progress = std::exchange(progress_, {});
     delivering_ = true;
     lock.unlock();
-    Deliver(events, progress);
+    try {
+      if (!out_of_memory_) Deliver(events, progress);
+    } catch (const std::bad_alloc&) {
+      out_of_memory_ = true;
+    }
     lock.lock();
+    if (out_of_memory_) weight_ = 0;
     delivering_ = false;
     changed_.notify_all();
   }

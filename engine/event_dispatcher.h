@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_ENGINE_EVENT_DISPATCHER_H_
 #define SCANENGINE_ENGINE_EVENT_DISPATCHER_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -32,6 +33,10 @@ class EventDispatcher final : public EventSink {
   /// Waits until everything queued so far was delivered.
   void Flush();
 
+  /// True if the observer had no memory left for something. Nothing is
+  /// delivered after that.
+  bool out_of_memory() const { return out_of_memory_; }
+
  private:
   using Event = std::variant<FileOutcome, Notice>;
 
@@ -46,6 +51,7 @@ class EventDispatcher final : public EventSink {
   std::optional<Progress> progress_;
   bool delivering_ = false;
   bool ending_ = false;
+  std::atomic<bool> out_of_memory_{false};
   std::thread thread_;  // Last: it uses all of the above.
 };
 

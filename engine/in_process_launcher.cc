@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/process_info.h"
+#include "worker/containers/decoder.h"
 #include "worker/recognised_formats.h"
 #include "worker/scan_task.h"
 #include "worker/scanner.h"
@@ -104,8 +105,10 @@ std::vector<FormatInfo> ListFormats() {
                        std::string(scanner->summary), true});
   }
   for (const std::string_view name : RecognisedFormatNames()) {
-    formats.push_back(
-        {std::string(name), "", "recognised, not scanned yet", false});
+    formats.push_back({std::string(name), "",
+                       IsLeftOut(name) ? "left out of this build"
+                                       : "recognised, not scanned yet",
+                       false});
   }
   return formats;
 }

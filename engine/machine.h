@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 #include "ipc/result.h"
 #include "ipc/shared_cache.h"
@@ -11,6 +12,8 @@ namespace scanengine {
 
 /// Processors that this process may use; at least 1.
 int UsableCores();
+/// Descriptors that this process can still open; -1 if that is not known.
+int FreeDescriptors();
 /// Memory that could be had now without swapping, in bytes; 0 if unknown.
 std::uint64_t AvailableMemory();
 /// Processor time of this process and of all children that were reaped.
@@ -26,6 +29,9 @@ struct StandardInput {
 /// Nothing can be written through the handle. Reads until the end of the input.
 /// Fails with kIo, and with kLimitExceeded past |max_size| bytes (0: none).
 Result<StandardInput> CaptureStandardInput(std::uint64_t max_size);
+/// A file without a name that holds |bytes|, opened for reading alone, for
+/// workers to inherit. Fails with kIo.
+Result<NativeHandle> AnonymousFile(std::string_view bytes);
 void CloseHandle(NativeHandle handle);
 
 }  // namespace scanengine

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,25 +10,18 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <system_error>
 #include <vector>
 
+#include "engine/cgroup.h"
 #include "engine/machine.h"
 
 namespace scanengine {
 namespace {
-
-// Cores that a cgroup's quota amounts to, rounded up; 0 for no quota.
-int QuotaCores() {
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return static_cast<int>(
-      std::ceil(std::strtod(quota.c_str(), nullptr) / period));
-}
 
 std::chrono::microseconds TimeOf(int who) {
   struct rusage usage {};
@@ -81,8 +75,21 @@ int UsableCores() {
   if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
     cores = std::max(1, CPU_COUNT(&set));
   }
-  const int quota = QuotaCores();
-  return quota > 0 ? std::min(cores, quota) : cores;
+  const double quota = ReadCgroupLimits().cores;
+  return quota > 0 ? std::min(cores, static_cast<int>(std::ceil(quota)))
+                   : cores;
+}
+
+int FreeDescriptors() {
+  rlimit limit{};
+  std::error_code error;
+  std::filesystem::directory_iterator all("/proc/self/fd", error);
+  if (error || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+  // The iterator's own is in the count and gone afterwards.
+  const auto open = std::distance(begin(all), end(all)) - 1;
+  constexpr rlim_t kEnough = 1 << 20;
+  return static_cast<int>(std::min(limit.rlim_cur, kEnough)) -
+         static_cast<int>(open);
 }
 
 std::uint64_t AvailableMemory() {
@@ -94,13 +101,8 @@ std::uint64_t AvailableMemory() {
     std::uint64_t kib = 0;
     if (words >> name >> kib && name == "MemAvailable:") available = kib << 10;
   }
-  std::ifstream limit("/sys/fs/cgroup/memory.max");
-  std::ifstream used("/sys/fs/cgroup/memory.current");
-  std::uint64_t max = 0;
-  std::uint64_t current = 0;
-  if (limit >> max && used >> current) {
-    available = std::min(available, max - std::min(max, current));
-  }
+  const CgroupLimits limits = ReadCgroupLimits();
+  if (limits.memory > 0) available = std::min(available, limits.memory_left);
   return available;
 }
 
@@ -144,6 +146,26 @@ Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
   ::close(fd);
   if (readable < 0) return Error{ErrorCode::kIo, std::strerror(error)};
   return StandardInput{readable, size.value()};
+}
+
+Result<NativeHandle> AnonymousFile(std::string_view bytes) {
+  const int fd =
+      ::memfd_create("scanengine-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return Error{ErrorCode::kIo, std::strerror(errno)};
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) break;
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  constexpr int kSeals =
+      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (!bytes.empty() || ::fcntl(fd, F_ADD_SEALS, kSeals) != 0) {
+    const int error = errno;
+    ::close(fd);
+    return Error{ErrorCode::kIo, std::strerror(error)};
+  }
+  return NativeHandle{fd};
 }
 
 void CloseHandle(NativeHandle handle) { ::close(static_cast<int>(handle)); }

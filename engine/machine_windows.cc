@@ -91,6 +91,9 @@ int UsableCores() {
   return std::max(cores, 1);
 }
 
+// There is no limit that anybody meets.
+int FreeDescriptors() { return -1; }
+
 std::uint64_t AvailableMemory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof(status);
@@ -136,6 +139,18 @@ Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
   Result<NativeHandle> handle = ReadOnly(copy.value().get());
   if (!handle.ok()) return handle.error();
   return StandardInput{handle.value(), copied.value()};
+}
+
+Result<NativeHandle> AnonymousFile(std::string_view bytes) {
+  Result<OwnedHandle> file = TemporaryFile();
+  if (!file.ok()) return file.error();
+  DWORD put = 0;
+  if (!::WriteFile(file.value().get(), bytes.data(),
+                   static_cast<DWORD>(bytes.size()), &put, nullptr) ||
+      put != bytes.size()) {
+    return SystemError("cannot write a temporary file", LastSystemError());
+  }
+  return ReadOnly(file.value().get());
 }
 
 void CloseHandle(NativeHandle handle) {

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace scanengine {
@@ -13,8 +12,9 @@ std::uint32_t CurrentProcessId();
 /// Folder of the running program, without a slash at the end; empty if the
 /// system would not say.
 std::string ProgramFolder();
-/// What the file of the program |name| is called: "x" or "x.exe".
-std::string ProgramFileName(std::string_view name);
+/// Path of the worker program: |asked|, or if that is empty the one beside this
+/// program.
+std::string WorkerPath(const std::string& asked);
 /// True if |path| names a file that may be executed.
 bool IsExecutable(const std::string& path);
 /// How this system isolates workers, a line for each part (BuildFeatures()).

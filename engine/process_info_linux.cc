@@ -19,7 +19,9 @@ std::string ProgramFolder() {
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
-std::string ProgramFileName(std::string_view name) { return std::string(name); }
+std::string WorkerPath(const std::string& asked) {
+  return asked.empty() ? ProgramFolder() + "/scanengine-worker" : asked;
+}
 
 bool IsExecutable(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0;

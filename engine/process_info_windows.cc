@@ -20,8 +20,8 @@ std::string ProgramFolder() {
   return slash == std::string::npos ? std::string() : program.substr(0, slash);
 }
 
-std::string ProgramFileName(std::string_view name) {
-  return std::string(name) + ".exe";
+std::string WorkerPath(const std::string& asked) {
+  return asked.empty() ? ProgramFolder() + "/scanengine-worker.exe" : asked;
 }
 
 bool IsExecutable(const std::string& path) {

@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
+#include <exception>
 #include <map>
 #include <utility>
 
@@ -36,7 +37,7 @@ struct Connection {
   std::unique_ptr<StatusBoard> board;
   FrameDecoder decoder;
   std::array<std::byte, 64 << 10> in_buffer;
-  std::array<char, 4096> err_buffer;
+  std::array<char, 64 << 10> err_buffer;
   std::string err_tail;
   std::deque<std::vector<std::byte>> out_queue;
   bool writing = false;
@@ -44,6 +45,7 @@ struct Connection {
   bool ready = false;    // Its Hello came.
   bool faulted = false;  // Nothing more is read.
   bool at_eof = false;
+  bool err_at_eof = false;
   bool reported = false;  // WorkerExited is on its way.
   std::optional<NativeEnd> end;
   asio::steady_timer timer;
@@ -88,11 +90,14 @@ class ProcessLauncher final : public WorkerLauncher {
     return at == connections_.end() ? nullptr : at->second.get();
   }
 
+  Result<WorkerId> TrySpawn();
   void Queue(Connection& c, MessageType type,
              std::span<const std::byte> payload);
   void Write(WorkerId worker);
   void ReadOut(WorkerId worker);
   void ReadErr(WorkerId worker);
+  static void Keep(Connection& c, std::size_t size);
+  void OnErrEof(WorkerId worker);
   void OnBytes(WorkerId worker, std::span<const std::byte> bytes);
   void OnFrame(WorkerId worker, Connection& c, const Frame& frame);
   void OnEof(WorkerId worker);
@@ -112,6 +117,15 @@ class ProcessLauncher final : public WorkerLauncher {
 };
 
 Result<WorkerId> ProcessLauncher::Spawn() {
+  try {
+    return TrySpawn();
+  } catch (const std::exception& e) {  // No memory, or no descriptor, for Asio.
+    return Error{ErrorCode::kSpawnFailed,
+                 std::string("cannot watch a worker: ") + e.what()};
+  }
+}
+
+Result<WorkerId> ProcessLauncher::TrySpawn() {
   auto connection = std::make_unique<Connection>(io_);
   Result<std::unique_ptr<StatusBoard>> board = StatusBoard::Create();
   if (!board.ok()) {
@@ -235,13 +249,21 @@ void ProcessLauncher::ReadErr(WorkerId worker) {
       [this, worker](const error_code& ec, std::size_t size) {
         Connection* at = Find(worker);
         if (at == nullptr) return;
-        // Only the end is kept: that is where an abort says why.
-        at->err_tail.append(at->err_buffer.data(), size);
-        if (at->err_tail.size() > kStderrKept) {
-          at->err_tail.erase(0, at->err_tail.size() - kStderrKept);
+        Keep(*at, size);
+        if (ec) {
+          OnErrEof(worker);
+          return;
         }
-        if (!ec) ReadErr(worker);
+        ReadErr(worker);
       });
+}
+
+// Of standard error only the end is kept: that is where an abort says why.
+void ProcessLauncher::Keep(Connection& c, std::size_t size) {
+  c.err_tail.append(c.err_buffer.data(), size);
+  if (c.err_tail.size() > kStderrKept) {
+    c.err_tail.erase(0, c.err_tail.size() - kStderrKept);
+  }
 }
 
 void ProcessLauncher::OnBytes(WorkerId worker,
@@ -297,7 +319,7 @@ void ProcessLauncher::OnEof(WorkerId worker) {
   Connection& c = *Find(worker);
   c.at_eof = true;
   if (c.end) {
-    ReportExit(worker);
+    if (c.err_at_eof) ReportExit(worker);
     return;
   }
   // It normally ends right after. If it does not, it is of no use any more.
@@ -309,12 +331,18 @@ void ProcessLauncher::OnEof(WorkerId worker) {
   });
 }
 
+void ProcessLauncher::OnErrEof(WorkerId worker) {
+  Connection& c = *Find(worker);
+  c.err_at_eof = true;
+  if (c.end && c.at_eof) ReportExit(worker);
+}
+
 void ProcessLauncher::OnExit(WorkerId worker, NativeEnd end) {
   Connection* c = Find(worker);
   if (c == nullptr) return;
   c->end = end;
   c->child->Kill();  // Descendants, if it left any.
-  if (c->at_eof) {
+  if (c->at_eof && c->err_at_eof) {
     ReportExit(worker);
     return;
   }
@@ -335,8 +363,8 @@ void ProcessLauncher::ReportExit(WorkerId worker) {
     // its parser.
     Fault(worker, *c, "ended in the middle of a message");
   }
-  events_.emplace_back(
-      WorkerExited{worker, c->end.value_or(NativeEnd{}), c->board->Read()});
+  events_.emplace_back(WorkerExited{worker, c->end.value_or(NativeEnd{}),
+                                    c->board->Read(), std::move(c->err_tail)});
   // Its handlers still refer to it: it goes when they have run.
   asio::post(io_, [this, worker] {
     Connection* at = Find(worker);

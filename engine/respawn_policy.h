@@ -14,7 +14,11 @@ class RespawnPolicy {
  public:
   explicit RespawnPolicy(int max_failures) : max_failures_(max_failures) {}
 
-  void OnFailure(Clock::Time now) {
+  /// |alone|: no other worker was there. As long as one works, a failure means
+  /// fewer workers and not that there can be none.
+  void OnFailure(Clock::Time now, bool alone = true) {
+    // What the others held is free again: a new series begins.
+    if (alone && failures_alone_++ == 0) failures_ = 0;
     ++failures_;
     const int doublings = std::min(failures_ - 1, 7);
     retry_at_ = now + kFirstDelay * (1 << doublings);
@@ -22,13 +26,15 @@ class RespawnPolicy {
   /// A worker finished its handshake.
   void OnSuccess() {
     failures_ = 0;
+    failures_alone_ = 0;
     retry_at_ = Clock::Time::min();
   }
 
   bool MayTry(Clock::Time now) const { return now >= retry_at_; }
   Clock::Time retry_at() const { return retry_at_; }
-  /// True once so many failures came in a row that more would be no use.
-  bool exhausted() const { return failures_ >= max_failures_; }
+  /// True once so many came in a row, without another worker, that more would
+  /// be no use.
+  bool exhausted() const { return failures_alone_ >= max_failures_; }
   int failures() const { return failures_; }
 
   /// Doubles with each failure in a row, up to 128 times.
@@ -37,6 +43,7 @@ class RespawnPolicy {
  private:
   int max_failures_;
   int failures_ = 0;
+  int failures_alone_ = 0;
   Clock::Time retry_at_ = Clock::Time::min();
 };
 

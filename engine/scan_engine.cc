@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "engine/process_launcher.h"
 #include "engine/supervisor.h"
 #include "engine/task_feed.h"
+#include "engine/worker_count.h"
 #include "ipc/import_policy.h"
 #include "ipc/shared_cache.h"
 
@@ -94,7 +96,7 @@ class CountingSink final : public EventSink {
 };
 
 Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
-  if (options.policies.empty()) {
+  if (options.policies.empty() && !options.strict_imports) {
     const auto bytes = BuiltInPolicyBytes();
     return std::vector<std::byte>(bytes.begin(), bytes.end());
   }
@@ -102,7 +104,8 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
   for (const PolicyFile& file : options.policies) {
     texts.push_back({file.name, file.text});
   }
-  Result<std::vector<std::byte>> compiled = CompileImportPolicy(texts);
+  Result<std::vector<std::byte>> compiled =
+      CompileImportPolicy(texts, options.strict_imports);
   if (!compiled.ok()) {
     return Error{ErrorCode::kInvalidArgument, compiled.error().detail};
   }
@@ -128,9 +131,6 @@ SupervisorOptions SupervisorOptionsOf(const ScanOptions& options) {
   SupervisorOptions out;
   const bool in_process = options.isolation == IsolationMode::kInProcess;
   out.in_process = in_process;
-  out.workers = in_process            ? 1
-                : options.workers > 0 ? options.workers
-                                      : UsableCores();
   out.max_attempts = 1 + options.retries;
   out.tasks_per_worker =
       options.isolation == IsolationMode::kPerFile ? 1 : options.recycle_after;
@@ -140,10 +140,28 @@ SupervisorOptions SupervisorOptionsOf(const ScanOptions& options) {
   out.require_isolation = options.require_isolation;
   out.require_sandbox = options.require_sandbox;
   if (in_process) {
+    out.workers = 1;
     out.tasks_per_worker = 0;
     out.recycle_memory = 0;
   }
   return out;
+}
+
+void TakeOver(const SupervisorStats& stats, RunSummary& summary) {
+  summary.degraded = stats.degraded;
+  summary.degraded_reason = stats.degraded_reason;
+  summary.fewer_workers_reason = stats.fewer_workers_reason;
+  summary.worker_count = stats.most_workers;
+  summary.workers_started = stats.started;
+  summary.crashes = stats.crashes;
+  summary.respawns = stats.respawns;
+  summary.retries = stats.retries;
+  summary.timeouts = stats.timeouts;
+  summary.fallbacks = stats.fallbacks;
+  summary.recycled = stats.recycled;
+  summary.peak_memory = stats.peak_memory;
+  summary.sandbox_active = stats.sandbox_active;
+  summary.sandbox_missing = stats.sandbox_missing;
 }
 
 Status CheckOptions(const ScanOptions& options) {
@@ -211,7 +229,9 @@ class ScanEngine::Impl {
   }
   Status Prepare(const ReadRoots& roots);
   std::unique_ptr<WorkerLauncher> MakeLauncher(const ReadRoots& roots);
+  Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
+  std::string SetWorkerCount(SupervisorOptions& supervisor, EventSink& sink);
   Status Drive(Supervisor& supervisor);
 
   ScanOptions options_;
@@ -238,10 +258,7 @@ std::unique_ptr<WorkerLauncher> ScanEngine::Impl::MakeLauncher(
   cache_ = std::move(cache).value();
 
   ProcessLauncherOptions launch;
-  launch.worker_path =
-      options_.worker_path.empty()
-          ? ProgramFolder() + '/' + ProgramFileName("scanengine-worker")
-          : options_.worker_path;
+  launch.worker_path = WorkerPath(options_.worker_path);
   if (!IsExecutable(launch.worker_path)) {
     return std::make_unique<NoLauncher>("there is no worker program at " +
                                         launch.worker_path);
@@ -284,8 +301,17 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
   return OkStatus();
 }
 
-void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
+Task ScanEngine::Impl::TaskPattern() const {
   Task task;
+  if (options_.task == FileTask::kInspect) {
+    task.kind = kInspectTask;
+    task.inspect = options_.inspect;
+  }
+  return task;
+}
+
+void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
+  Task task = TaskPattern();
   task.target = "-";
   task.size = stdin_.size;
   task.inherited_fd = static_cast<int>(stdin_.handle);
@@ -301,6 +327,26 @@ void ScanEngine::Impl::AddStandardInput(TaskFeed& feed) {
     task.settled = std::move(reply);
   }
   feed.AddFirst(std::move(task));
+}
+
+// Decides how many workers there may be; tells, and returns, why there are
+// fewer than wanted.
+std::string ScanEngine::Impl::SetWorkerCount(SupervisorOptions& supervisor,
+                                             EventSink& sink) {
+  if (supervisor.in_process) return {};
+  WorkerCount chosen =
+      ChooseWorkerCount({.asked = options_.workers,
+                         .cores = UsableCores(),
+                         .memory_limit = supervisor.memory_limit,
+                         .free_descriptors = FreeDescriptors()});
+  supervisor.workers = chosen.count;
+  if (!chosen.shortage.empty()) {
+    sink.OnNotice({Notice::Kind::kFewerWorkers,
+                   "starting no more than " + std::to_string(chosen.count) +
+                       (chosen.count == 1 ? " worker: " : " workers: ") +
+                       chosen.shortage});
+  }
+  return std::move(chosen.shortage);
 }
 
 Status ScanEngine::Impl::Drive(Supervisor& supervisor) {
@@ -329,7 +375,8 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   if (Status status = Prepare(roots); !status.ok()) return status.error();
 
   EventDispatcher dispatcher(observer);
-  TaskFeed feed(discovery, options_.timeout, [this] { Wake(); });
+  TaskFeed feed(
+      discovery, options_.timeout, [this] { Wake(); }, TaskPattern());
   CountingSink sink(dispatcher, feed);
   for (const std::string& notice : roots.notices) {
     sink.OnNotice({Notice::Kind::kReadRights, notice});
@@ -337,7 +384,8 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   if (options_.scan_stdin) AddStandardInput(feed);
 
   const SteadyClock clock;
-  const SupervisorOptions supervisor_options = SupervisorOptionsOf(options_);
+  SupervisorOptions supervisor_options = SupervisorOptionsOf(options_);
+  const std::string shortage = SetWorkerCount(supervisor_options, sink);
   WorkerLauncher* const first = launcher_ ? launcher_.get() : fallback_.get();
   Supervisor supervisor(supervisor_options, first, &clock, &feed, &sink);
   if (launcher_) supervisor.SetFallback(fallback_.get());
@@ -348,21 +396,15 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   RunSummary summary = sink.TakeSummary();
   summary.stopped = stop_requests_ != 0;
   summary.isolation = options_.isolation;
-  summary.degraded = stats.degraded;
-  summary.degraded_reason = stats.degraded_reason;
-  summary.worker_count = stats.most_workers;
-  summary.workers_started = stats.started;
-  summary.crashes = stats.crashes;
-  summary.respawns = stats.respawns;
-  summary.retries = stats.retries;
-  summary.timeouts = stats.timeouts;
-  summary.fallbacks = stats.fallbacks;
-  summary.recycled = stats.recycled;
-  summary.peak_memory = stats.peak_memory;
-  summary.sandbox_active = stats.sandbox_active;
-  summary.sandbox_missing = stats.sandbox_missing;
+  TakeOver(stats, summary);
+  if (summary.fewer_workers_reason.empty()) {
+    summary.fewer_workers_reason = shortage;
+  }
   summary.serialising = first->Serialising();
   dispatcher.Flush();
+  if (feed.out_of_memory() || dispatcher.out_of_memory()) {
+    return Error{ErrorCode::kLimitExceeded, "there is no memory left"};
+  }
   {
     // Workers are gone; what they used is counted when they were reaped.
     const std::lock_guard lock(mutex_);
@@ -379,7 +421,12 @@ ScanEngine::ScanEngine(ScanOptions options)
 ScanEngine::~ScanEngine() = default;
 
 Result<RunSummary> ScanEngine::Run(ScanObserver& observer) {
-  return impl_->Run(observer);
+  try {
+    return impl_->Run(observer);
+  } catch (const std::system_error& e) {  // Not even a thread can be had.
+    return Error{ErrorCode::kIo,
+                 "cannot start a thread: " + e.code().message()};
+  }
 }
 void ScanEngine::RequestStop() { impl_->RequestStop(); }
 

@@ -34,6 +34,12 @@ struct PolicyFile {
   std::string text;
 };
 
+/// What is done with each file.
+enum class FileTask {
+  kScan,
+  kInspect,  ///< Scanned, and taken apart into FileOutcome::result.inspection.
+};
+
 /// What to scan and how. The defaults are those of the program.
 struct ScanOptions {
   std::vector<std::string> paths;  ///< Files and folders; folders are walked.
@@ -61,7 +67,11 @@ struct ScanOptions {
   std::vector<std::string> exclude;
   bool follow_symlinks = false;
 
+  FileTask task = FileTask::kScan;
+  InspectOptions inspect;  ///< For kInspect.
+
   std::vector<PolicyFile> policies;  ///< Extend the built-in tables.
+  bool strict_imports = false;       ///< Imports that are not vetted are high.
   ScanLimits limits;
 };
 
@@ -134,6 +144,8 @@ struct RunSummary {
   IsolationMode isolation = IsolationMode::kProcess;
   bool degraded = false;
   std::string degraded_reason;
+  /// Why there were fewer workers than wanted, at least for a time; or empty.
+  std::string fewer_workers_reason;
   int worker_count = 0;  ///< Most workers alive at once.
   std::uint64_t workers_started = 0;
   std::uint64_t crashes = 0;      ///< Workers that ended unexpectedly.

@@ -150,6 +150,8 @@ void Supervisor::SpawnWorkers() {
         }));
   };
   while (alive() < wanted && respawn_.MayTry(clock_->Now())) {
+    // After a failure one at a time: together they may be what fails.
+    if (respawn_.failures() > 0 && AnyIn(WorkerState::kStarting)) return;
     Result<WorkerId> id = launcher_->Spawn();
     if (!id.ok()) {
       OnSpawnFailure(id.error().detail);
@@ -169,21 +171,31 @@ void Supervisor::SpawnWorkers() {
   }
 }
 
-void Supervisor::OnSpawnFailure(const std::string& why) {
-  respawn_.OnFailure(clock_->Now());
-  const bool any_ready =
-      std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
-        return entry.second.state == WorkerState::kReady;
+bool Supervisor::AnyIn(WorkerState state) const {
+  return std::any_of(
+      workers_.begin(), workers_.end(), [state](const auto& entry) {
+        return entry.second.state == state && !entry.second.closing;
       });
-  if (any_ready) {
-    if (!told_fewer_workers_) {
-      told_fewer_workers_ = true;
-      sink_->OnNotice(
-          {Notice::Kind::kFewerWorkers, "going on with fewer workers: " + why});
-    }
+}
+
+void Supervisor::OnSpawnFailure(const std::string& why) {
+  const bool alone =
+      !AnyIn(WorkerState::kReady) && !AnyIn(WorkerState::kStarting);
+  respawn_.OnFailure(clock_->Now(), alone);
+  if (alone) {
+    if (respawn_.exhausted()) Degrade(why);
     return;
   }
-  if (respawn_.exhausted()) Degrade(why);
+  start_trouble_ = why;
+  if (AnyIn(WorkerState::kReady)) TellFewerWorkers();
+}
+
+// Once a worker is ready: before that it may be that there is none at all.
+void Supervisor::TellFewerWorkers() {
+  if (start_trouble_.empty() || !stats_.fewer_workers_reason.empty()) return;
+  stats_.fewer_workers_reason = start_trouble_;
+  sink_->OnNotice({Notice::Kind::kFewerWorkers,
+                   "going on with fewer workers: " + start_trouble_});
 }
 
 void Supervisor::Degrade(const std::string& why) {
@@ -214,13 +226,8 @@ void Supervisor::HandOut() {
   while (!fatal_ && !sink_->Congested()) {
     const QueuedTask* next = queue_.Peek();
     if (next == nullptr) return;
-    if (in_process_ && next->last_end) {
-      // Never risked in this process: it has ended a worker.
-      const QueuedTask task = queue_.Pop();
-      ScanReply reply;
-      reply.status = task.last_end->status;
-      reply.detail = task.last_end->detail;
-      Finish(task, std::move(reply), 0, task.last_end->ended);
+    if (in_process_ && next->HasEndedWorker()) {
+      FinishUnrisked(queue_.Pop());
       continue;
     }
     Worker* best = nullptr;
@@ -239,6 +246,22 @@ void Supervisor::HandOut() {
   }
 }
 
+// Never risked in this process.
+void Supervisor::FinishUnrisked(const QueuedTask& task) {
+  ScanReply reply;
+  std::string ended;
+  if (task.last_end) {
+    reply.status = task.last_end->status;
+    reply.detail = task.last_end->detail;
+    ended = task.last_end->ended;
+  } else {
+    reply.status = OutcomeStatus::kNotRun;
+    reply.detail =
+        "its worker was killed, and there is no other to try it again in";
+  }
+  Finish(task, std::move(reply), 0, std::move(ended));
+}
+
 bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (worker.state != WorkerState::kReady || worker.closing) return false;
   const std::size_t held = worker.held.size();
@@ -246,7 +269,10 @@ bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (limit > 0 && worker.tasks_done + static_cast<int>(held) >= limit) {
     return false;
   }
-  if (next.fresh_worker && worker.tasks_done != 0) return false;
+  // Where no other can be had, one that was used is better than none.
+  if (next.fresh_worker && worker.tasks_done != 0 && respawn_.failures() == 0) {
+    return false;
+  }
   for (const auto& [id, other] : workers_) {
     if (other.held.empty()) continue;
     if (next.exclusive || other.held.front().exclusive) return false;
@@ -285,7 +311,7 @@ bool Supervisor::HandOutTo(Worker& worker) {
   while (const QueuedTask* next = queue_.Peek()) {
     if (!batch.empty()) {
       const bool alone = next->solo || next->fresh_worker || next->exclusive ||
-                         (in_process_ && next->last_end);
+                         (in_process_ && next->HasEndedWorker());
       if (alone || batch.front().solo || batch.front().fresh_worker ||
           batch.front().exclusive || batch.size() >= share ||
           cost + next->task.cost > options_.batch_cost) {
@@ -319,6 +345,7 @@ void Supervisor::SendBatch(Worker& worker, std::vector<QueuedTask> batch) {
     request.id = task.task.id;
     request.kind = task.task.kind;
     request.path = task.task.target;
+    request.inspect = task.task.inspect;
     request.inherited_fd = task.task.inherited_fd;
     request.soft_deadline_us =
         static_cast<std::uint64_t>(task.task.deadline.count());
@@ -340,7 +367,8 @@ bool Supervisor::RecycleIfDue(Worker& worker) {
   const bool grown = options_.recycle_memory > 0 && worker.tasks_done > 0 &&
                      worker.memory >= options_.recycle_memory;
   bool make_way = false;
-  if (next != nullptr && next->fresh_worker && worker.tasks_done != 0) {
+  if (next != nullptr && next->fresh_worker && worker.tasks_done != 0 &&
+      respawn_.failures() == 0) {
     make_way =
         std::none_of(workers_.begin(), workers_.end(), [](const auto& entry) {
           const Worker& other = entry.second;

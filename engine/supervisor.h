@@ -45,7 +45,7 @@ class EventSink {
 struct SupervisorOptions {
   int workers = 1;              ///< Most alive at once.
   int max_attempts = 2;         ///< Per task.
-  int max_spawn_failures = 5;   ///< In a row, before degrading.
+  int max_spawn_failures = 8;   ///< In a row, with no worker, to degrade.
   int max_external_kills = 10;  ///< Per task, that cost no attempt.
   int tasks_per_worker = 0;     ///< Then it is recycled; 0: no limit.
   std::uint64_t recycle_memory = 512ULL << 20;  ///< Idle, resident; 0: never.
@@ -77,6 +77,7 @@ struct SupervisorStats {
   std::uint64_t ignored_events = 0;  ///< That made no sense; a bug if not 0.
   bool degraded = false;
   std::string degraded_reason;
+  std::string fewer_workers_reason;  ///< Empty: as many as were wanted.
   std::vector<std::string> sandbox_active;
   std::vector<std::string> sandbox_missing;
 };
@@ -138,10 +139,13 @@ class Supervisor {
   void SpawnWorkers();
   int WantedWorkers() const;
   void OnSpawnFailure(const std::string& why);
+  void TellFewerWorkers();
+  bool AnyIn(WorkerState state) const;
   void Degrade(const std::string& why);
   void FailAllWaiting(OutcomeStatus status, const std::string& detail);
   void HandOut();
   bool HandOutTo(Worker& worker);
+  void FinishUnrisked(const QueuedTask& task);
   bool MayTake(const Worker& worker, const QueuedTask& next) const;
   void SendBatch(Worker& worker, std::vector<QueuedTask> batch);
   std::uint64_t MemoryInUse(const Worker* except) const;
@@ -195,8 +199,8 @@ class Supervisor {
   SupervisorStats stats_;
   std::optional<Error> fatal_;
   int next_number_ = 1;
-  int lost_workers_ = 0;  // Not yet replaced.
-  bool told_fewer_workers_ = false;
+  int lost_workers_ = 0;       // Not yet replaced.
+  std::string start_trouble_;  // Why a worker could not be had beside others.
   bool told_sandbox_ = false;
   int stop_requests_ = 0;
   int stop_applied_ = 0;

@@ -1,9 +1,11 @@
 // What workers do, and what follows for their tasks.
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "engine/supervisor.h"
+#include "ipc/text.h"
 
 namespace scanengine {
 namespace {
@@ -11,6 +13,14 @@ namespace {
 // After so many returns through no fault of its own a task runs alone: then
 // its neighbours can no longer be the reason.
 constexpr int kReturnsBeforeSolo = 3;
+
+// ": why it could not start", of what it wrote to standard error; or nothing.
+std::string LastLine(std::string_view words) {
+  constexpr std::size_t kMaxBytes = 300;
+  while (words.ends_with('\n')) words.remove_suffix(1);
+  words = words.substr(words.rfind('\n') + 1);  // npos + 1 is 0.
+  return words.empty() ? "" : ": " + Printable(words, kMaxBytes);
+}
 
 }  // namespace
 
@@ -36,6 +46,7 @@ void Supervisor::Apply(const WorkerReady& event) {
   worker.state = WorkerState::kReady;
   worker.since = clock_->Now();
   respawn_.OnSuccess();
+  TellFewerWorkers();
   if (told_sandbox_) return;
   told_sandbox_ = true;
   stats_.sandbox_active = hello.sandbox_active;
@@ -88,6 +99,11 @@ void Supervisor::AcceptReply(Worker& worker, const ScanReply& reply) {
     StartKill(worker, KillReason::kProtocol, clock_->Now());
     return;
   }
+  if (held->task.kind != kInspectTask && !reply.inspection.empty()) {
+    worker.fault = "answered what it was not asked";
+    StartKill(worker, KillReason::kProtocol, clock_->Now());
+    return;
+  }
   QueuedTask task = std::move(*held);
   worker.held.erase(held);
   if (worker.current == task.task.id) worker.current = 0;
@@ -136,7 +152,7 @@ void Supervisor::Apply(const WorkerExited& event) {
     if (worker.closing || worker.kill_reason == KillReason::kCancelled) return;
     OnSpawnFailure(worker.fault.empty()
                        ? "the worker ended before it was ready (" +
-                             verdict.ended + ")"
+                             verdict.ended + ")" + LastLine(event.last_words)
                        : worker.fault);
     return;
   }

@@ -15,7 +15,7 @@ namespace scanengine {
 /// take, not what it is about: `kind` and `target` go to the worker unread.
 struct Task {
   TaskId id = 0;  ///< Unique in a run; never 0.
-  std::string kind = "scan";
+  std::string kind{kScanTask};
   std::string target;  ///< For kind "scan" a path, as bytes.
   std::uint64_t size = 0;
   /// A descriptor that workers inherit and that holds the target; -1: none.
@@ -24,6 +24,7 @@ struct Task {
   std::chrono::microseconds deadline{0};  ///< Soft; per attempt.
   /// Tasks that need about the same memory share one: extension and size.
   std::string resource_class;
+  InspectOptions inspect;  ///< Goes to the worker unread, too.
   /// Set if the outcome is known and nobody is to be asked.
   std::optional<ScanReply> settled;
 };
@@ -38,9 +39,15 @@ struct QueuedTask {
   bool solo = false;       ///< Next: with no other task in its worker.
   bool fresh_worker = false;  ///< Next: in a worker that did nothing yet.
   bool exclusive = false;     ///< Next: while no other worker is busy.
-  /// How its worker ended when it last cost one; such a task is never run
-  /// in-process.
+  /// How its worker ended when it last cost an attempt.
   std::optional<ExitVerdict> last_end;
+
+  /// True if a worker ended while it was in this task, even if that was not the
+  /// task's doing as far as we know (who kills for want of memory does not say
+  /// so). Such a task is never run in-process.
+  bool HasEndedWorker() const {
+    return last_end.has_value() || external_kills > 0 || exclusive;
+  }
 };
 
 }  // namespace scanengine

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <new>
 #include <utility>
 
 namespace scanengine {
@@ -50,10 +51,11 @@ std::string ResourceClassOf(const std::string& path, std::uint64_t size) {
 }
 
 TaskFeed::TaskFeed(DiscoveryOptions options, std::chrono::milliseconds timeout,
-                   std::function<void()> on_news)
+                   std::function<void()> on_news, Task pattern)
     : options_(std::move(options)),
       timeout_(timeout),
-      on_news_(std::move(on_news)) {}
+      on_news_(std::move(on_news)),
+      pattern_(std::move(pattern)) {}
 
 TaskFeed::~TaskFeed() {
   Stop();
@@ -69,8 +71,12 @@ void TaskFeed::AddFirst(Task task) {
 
 void TaskFeed::Start() {
   thread_ = std::thread([this] {
-    Discover(options_, *this);
-    Publish();
+    try {
+      Discover(options_, *this);
+      Publish();
+    } catch (const std::bad_alloc&) {
+      out_of_memory_ = true;
+    }
     {
       const std::lock_guard lock(mutex_);
       walked_ = true;
@@ -80,7 +86,7 @@ void TaskFeed::Start() {
 }
 
 Task TaskFeed::MakeTask(DiscoveredFile file) {
-  Task task;
+  Task task = pattern_;
   task.id = next_id_++;
   task.size = file.size;
   task.cost = EstimateCost(file.size);

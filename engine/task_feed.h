@@ -26,8 +26,9 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
  public:
   /// |on_news| is called from the walking thread when there is something to
   /// take after there was nothing.
+  /// Every task is a copy of |pattern| with what its file adds.
   TaskFeed(DiscoveryOptions options, std::chrono::milliseconds timeout,
-           std::function<void()> on_news);
+           std::function<void()> on_news, Task pattern = {});
   ~TaskFeed() override;
 
   /// Adds a task that comes before all files; only before Start().
@@ -40,6 +41,8 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
 
   std::uint64_t found() const { return found_; }
   std::uint64_t bytes_found() const { return bytes_found_; }
+  /// True if the walk ended early for want of memory.
+  bool out_of_memory() const { return out_of_memory_; }
 
  private:
   bool OnFile(DiscoveredFile file) override;
@@ -49,9 +52,11 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
   DiscoveryOptions options_;
   std::chrono::milliseconds timeout_;
   std::function<void()> on_news_;
+  const Task pattern_;
   std::thread thread_;
   std::atomic<std::uint64_t> found_{0};
   std::atomic<std::uint64_t> bytes_found_{0};
+  std::atomic<bool> out_of_memory_{false};
   TaskId next_id_ = 1;
   std::vector<Task> unpublished_;  // The walking thread's.
   std::deque<Task> taken_;         // The supervisor's.

@@ -22,6 +22,10 @@ std::vector<std::string> BuildFeatures() {
       fmt::format("fmt {}.{}.{}", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                   FMT_VERSION % 100),
       fmt::format("zlib {}", ZLIB_VERSION),
+      fmt::format("further decompressors: {}",
+                  std::string_view(SCANENGINE_DECODERS).empty()
+                      ? "none in this build"
+                      : SCANENGINE_DECODERS),
   };
   for (std::string& feature : PlatformFeatures()) {
     features.push_back(std::move(feature));

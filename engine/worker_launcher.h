@@ -39,6 +39,8 @@ struct WorkerExited {
   WorkerId worker;
   NativeEnd end;
   BoardSnapshot board;  ///< What its board said at the end.
+  /// End of what it wrote to standard error. Not to be trusted.
+  std::string last_words = {};
 };
 using WorkerEvent =
     std::variant<WorkerReady, WorkerReplied, WorkerFaulted, WorkerExited>;

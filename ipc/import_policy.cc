@@ -222,6 +222,19 @@ bool IsVetted(const Tables& tables, std::string_view module,
   return tables.Find(Table::kVetted, {key.data(), size}).has_value();
 }
 
+/// True for "Class.MEMBER" of a vetted class: a member of an enumeration.
+bool IsVettedMember(const Tables& tables, std::string_view module,
+                    std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos || dot + 1 == name.size()) return false;
+  const std::string_view member = name.substr(dot + 1);
+  if (member.front() < 'A' || member.front() > 'Z') return false;
+  const bool capitals = std::all_of(member.begin(), member.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  return capitals && IsVetted(tables, module, name.substr(0, dot));
+}
+
 Error Corrupt(const char* what) {
   return {ErrorCode::kMalformed, std::string("import policy: ") + what};
 }
@@ -272,6 +285,7 @@ Result<ImportPolicy> ImportPolicy::FromBytes(
   }
   ImportPolicy policy;
   policy.bytes_ = compiled;
+  policy.strict_ = tables.header().strict != 0;
   return policy;
 }
 
@@ -283,8 +297,9 @@ ImportJudgement ImportPolicy::Judge(std::string_view module,
     return kTooLong;
   }
   const Tables tables(bytes_);
-  if (IsVetted(tables, module, name))
+  if (IsVetted(tables, module, name) || IsVettedMember(tables, module, name)) {
     return {ImportVerdict::kVetted, {}, {}, {}};
+  }
   const ImportPath path(module, name);
   if (path.too_deep()) return kTooLong;
   if (const auto danger = JudgeDanger(tables, path)) return *danger;
@@ -292,6 +307,23 @@ ImportJudgement ImportPolicy::Judge(std::string_view module,
     return {ImportVerdict::kKnownLibrary, {}, {}, {}};
   }
   return {};
+}
+
+ImportJudgement ImportPolicy::JudgeConstructor(std::string_view module,
+                                               std::string_view name) const {
+  constexpr std::string_view kInit = ".__init__";
+  if (bytes_.empty() ||
+      module.size() + 1 + name.size() + kInit.size() > kMaxKeyBytes) {
+    return {};
+  }
+  std::array<char, kMaxKeyBytes> key;
+  std::size_t size = module.copy(key.data(), module.size());
+  key[size++] = '.';
+  size += name.copy(key.data() + size, name.size());
+  size += kInit.copy(key.data() + size, kInit.size());
+  const Tables tables(bytes_);
+  const auto found = tables.Find(Table::kExact, {key.data(), size});
+  return found ? tables.Dangerous(*found) : ImportJudgement();
 }
 
 }  // namespace scanengine

@@ -38,9 +38,13 @@ class ImportPolicy {
   /// Checks the layout of |compiled| once, so that Judge() can trust it.
   static Result<ImportPolicy> FromBytes(std::span<const std::byte> compiled);
 
+  /// True if what nobody has vetted is to be taken as seriously as an alarm.
+  bool strict() const { return strict_; }
+
   /// Judges `module.name` as an unpickler would look it up. |name| may be
   /// dotted (protocol 4). In this order:
-  ///   1. vetted, if that very module and name are;
+  ///   1. vetted, if that very module and name are; also a member in capitals
+  ///      of a vetted class, as enumerations have ("HTTPStatus.OK");
   ///   2. dangerous, if a dangerous thing lies on the dotted path: in front, or
   ///      reached through other modules ("random", "_os.popen"), or an
   ///      attribute that is dangerous on anything ("f.__globals__");
@@ -53,8 +57,15 @@ class ImportPolicy {
   /// it reaches depends on its arguments (builtins.getattr).
   ImportJudgement Judge(std::string_view module, std::string_view name) const;
 
+  /// Judges the class `module.name` when it is called with arguments: dangerous
+  /// if a table lists its "__init__" by that very name, else unvetted. Such
+  /// classes are harmless while a pickler makes them empty and sets a state.
+  ImportJudgement JudgeConstructor(std::string_view module,
+                                   std::string_view name) const;
+
  private:
   std::span<const std::byte> bytes_;
+  bool strict_ = false;
 };
 
 /// One policy file: the tables in data files of the project, or a user's.
@@ -69,8 +80,9 @@ class ImportPolicy {
 ///     library    my      *     -         -          my own library
 ///
 /// - dangerous: |name| is exact and covers what lies below it ("Profile" also
-///   "Profile.run"); or * for the module with everything below; or ** for a
-///   module that also counts wherever its name occurs in a path.
+///   "Profile.run"; "Net.__init__" is a class made with arguments); or * for
+///   the module with everything below; or ** for a module that also counts
+///   wherever its name occurs in a path.
 /// - vetted: |module| and |name| exactly as the pickle has them.
 /// - attribute: a name that is dangerous as an attribute of anything.
 /// - library: a module whose unvetted classes are taken lightly.
@@ -96,9 +108,10 @@ std::span<const std::byte> BuiltInPolicyBytes();
 /// and override earlier ones. Fails with kMalformed and "source:line: what" of
 /// the first mistake (also a repeated line, or one that contradicts another of
 /// its text), with kLimitExceeded beyond 1 GiB of text. The bytes are in the
-/// machine's own byte order and may be mapped at any address.
+/// machine's own byte order and may be mapped at any address. |strict| is kept
+/// with them, for ImportPolicy::strict().
 Result<std::vector<std::byte>> CompileImportPolicy(
-    std::span<const PolicyText> texts);
+    std::span<const PolicyText> texts, bool strict = false);
 
 }  // namespace scanengine
 

@@ -314,8 +314,9 @@ void Append(const T& value, std::vector<std::byte>& bytes) {
   bytes.insert(bytes.end(), begin, begin + sizeof(T));
 }
 
-Result<std::vector<std::byte>> Serialise(const TableMaps& tables) {
+Result<std::vector<std::byte>> Serialise(const TableMaps& tables, bool strict) {
   Header header;
+  header.strict = strict ? 1 : 0;
   Arena arena;
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < kTableCount; ++i) {
@@ -340,7 +341,7 @@ Result<std::vector<std::byte>> Serialise(const TableMaps& tables) {
 }  // namespace
 
 Result<std::vector<std::byte>> CompileImportPolicy(
-    std::span<const PolicyText> texts) {
+    std::span<const PolicyText> texts, bool strict) {
   TableMaps tables;
   std::uint64_t total = 0;
   for (const PolicyText& text : texts) {
@@ -359,7 +360,7 @@ Result<std::vector<std::byte>> CompileImportPolicy(
       Of(tables, line.table).insert_or_assign(std::move(key), std::move(line));
     }
   }
-  return Serialise(tables);
+  return Serialise(tables, strict);
 }
 
 }  // namespace scanengine

@@ -14,7 +14,7 @@
 namespace scanengine::import_policy {
 
 inline constexpr std::uint32_t kMagic = 0x504d4953;  // "SIMP"
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 
 /// Bounds on one entry of a policy text. The longest key bounds what a lookup
 /// has to compare.
@@ -57,6 +57,7 @@ struct Header {
   std::uint32_t version = kVersion;
   std::array<std::uint32_t, kTableCount> counts = {};  ///< Entries per table.
   std::uint32_t arena_size = 0;                        ///< In bytes.
+  std::uint32_t strict = 0;                            ///< 1 or 0.
 };
 
 }  // namespace scanengine::import_policy

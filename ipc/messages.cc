@@ -59,6 +59,56 @@ void serialize(Archive& archive, Asset& asset) {
 }
 
 template <typename Archive>
+void serialize(Archive& archive, InspectedImport& import) {
+  archive(import.name, import.written);
+  Enumerator(archive, import.verdict, kNameVerdictCount - 1);
+  archive(import.category, import.effect, import.reference, import.offset,
+          import.imports, import.calls, import.by_attribute);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, InspectedStep& step) {
+  archive(step.offset);
+  Enumerator(archive, step.action, kStepActionCount - 1);
+  Enumerator(archive, step.verdict, kNameVerdictCount - 1);
+  archive(step.value, step.within, step.text, step.outcome);
+  Sequence(archive, step.chain);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, InspectedLine& line) {
+  archive(line.depth, line.text);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, InspectedOpcode& opcode) {
+  archive(opcode.offset, opcode.name, opcode.operand);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, InspectionSection& section) {
+  archive(section.member, section.kind, section.number, section.parent,
+          section.parent_offset, section.begin, section.end);
+  Sequence(archive, section.facts);
+  Sequence(archive, section.imports);
+  Sequence(archive, section.steps);
+  Sequence(archive, section.outline);
+  Sequence(archive, section.opcodes);
+  archive(section.dropped);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, Inspection& inspection) {
+  Sequence(archive, inspection.sections);
+  archive(inspection.truncated);
+}
+
+template <typename Archive>
+void serialize(Archive& archive, InspectOptions& options) {
+  archive(options.member, options.opcodes);
+}
+
+template <typename Archive>
 void serialize(Archive& archive, ScanReply& reply) {
   archive(reply.task);
   Enumerator(archive, reply.status, kOutcomeStatusCount - 1);
@@ -66,13 +116,14 @@ void serialize(Archive& archive, ScanReply& reply) {
   Sequence(archive, reply.scanners);
   Sequence(archive, reply.findings);
   Sequence(archive, reply.assets);
+  archive(reply.inspection);
   archive(reply.duration_us, reply.peak_memory);
 }
 
 template <typename Archive>
 void serialize(Archive& archive, TaskRequest& task) {
   archive(task.id, task.kind, task.path, task.inherited_fd,
-          task.soft_deadline_us);
+          task.soft_deadline_us, task.inspect);
 }
 
 template <typename Archive>

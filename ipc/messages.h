@@ -15,7 +15,7 @@ namespace scanengine {
 /// Version of the wire protocol. A worker of another version is refused at the
 /// handshake. Raise it with every change to a message (ARCHITECTURE.md, "Wire
 /// protocol", keeps the history).
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 /// Identifies the build (version and a hash of the sources' configuration).
 /// Supervisor and worker must agree: message layouts may differ otherwise.
@@ -77,12 +77,13 @@ struct WorkerHello {
 /// One unit of work as a worker sees it.
 struct TaskRequest {
   TaskId id = 0;
-  std::string kind = "scan";
-  std::string path;  ///< Bytes as the operating system has them.
+  std::string kind{kScanTask};  ///< One that IsTaskKind() knows.
+  std::string path;             ///< Bytes as the operating system has them.
   /// A descriptor that the worker inherited and reads instead of opening
   /// |path|; -1 for none. Used for standard input.
   std::int32_t inherited_fd = -1;
   std::uint64_t soft_deadline_us = 0;  ///< From the start; 0 for none.
+  InspectOptions inspect;
 
   bool operator==(const TaskRequest&) const = default;
 };

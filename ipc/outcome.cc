@@ -66,4 +66,19 @@ std::optional<Severity> ParseSeverity(std::string_view name) {
   return std::nullopt;
 }
 
+std::size_t WireSize(const ScanReply& reply) {
+  std::size_t size = 256 + reply.detail.size() + WireSize(reply.inspection);
+  for (const Finding& f : reply.findings) {
+    size += 128 + f.message.size() + f.member.size() + f.evidence.size() +
+            f.why.size() + f.advice.size() + f.reference.size();
+  }
+  for (const Asset& asset : reply.assets) {
+    size += 64 + asset.member.size();
+    for (const auto& [key, value] : asset.facts) {
+      size += 16 + key.size() + value.size();
+    }
+  }
+  return size;
+}
+
 }  // namespace scanengine

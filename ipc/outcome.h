@@ -1,12 +1,14 @@
 #ifndef SCANENGINE_IPC_OUTCOME_H_
 #define SCANENGINE_IPC_OUTCOME_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ipc/finding.h"
+#include "ipc/inspection.h"
 
 namespace scanengine {
 
@@ -57,12 +59,16 @@ struct ScanReply {
   std::vector<std::string> scanners;  ///< Sorted, without duplicates.
   std::vector<Finding> findings;      ///< Worst first, then by place.
   std::vector<Asset> assets;
+  Inspection inspection;  ///< Tasks of kind "inspect" only.
   // run
   std::uint64_t duration_us = 0;
   std::uint64_t peak_memory = 0;  ///< Bytes, of the worker process so far.
 
   bool operator==(const ScanReply&) const = default;
 };
+
+/// Bytes that |reply| takes in a message, or a little more.
+std::size_t WireSize(const ScanReply& reply);
 
 }  // namespace scanengine
 

@@ -37,6 +37,8 @@ SEAMS = [
     (r"CLI/", r"cli/\w+\.cc", "CLI11 stays in one file of cli/"),
     (r"fmt/", r".*\.cc", "fmt is never in a header"),
     (r"zlib\.h", r"worker/.*\.cc|engine/version\.cc", "zlib stays in worker/, never in a header"),
+    (r"(bzlib|lzma|lz4\w*)\.h", r"worker/containers/\w+_decoder\.cc",
+     "decompressors stay in worker/containers/*_decoder.cc"),
     (r"worker/", r"worker/.*|engine/in_process_launcher\.cc|cli/.*",
      "engine/ includes worker/ only in engine/in_process_launcher.cc"),
     (r"worker/", r"(?!cli/).*", "cli/ knows workers only through engine/"),

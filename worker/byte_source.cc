@@ -68,6 +68,17 @@ std::uint64_t ByteStream::Skip(std::uint64_t size) {
     at_ = end_ = 0;
     return buffered + step;
   }
+  // The last byte is there: so are those before it.
+  const std::uint64_t here = offset();
+  std::byte last[1];
+  if (size != kUnknownSize && left <= kUnknownSize - here) {
+    const auto got = source_.ReadAt(here + left - 1, last);
+    if (got.ok() && got.value() == 1) {
+      base_ = here + left;
+      at_ = end_ = 0;
+      return buffered + left;
+    }
+  }
   std::uint64_t skipped = buffered;
   while (left != 0) {
     const auto window = Window();

@@ -113,7 +113,7 @@ class ByteStream {
 
   /// Moves past |size| bytes without reading them where that can be helped.
   /// Returns how many there were, which is less than |size| only at the end;
-  /// for a source of unknown size the bytes are read.
+  /// for a source of unknown size the last one is read.
   std::uint64_t Skip(std::uint64_t size);
 
   /// Everything that is in the window and not yet taken; at least one byte

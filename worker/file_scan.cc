@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "ipc/check.h"
+#include "ipc/frame_codec.h"
 #include "ipc/text.h"
+#include "worker/containers/decoder.h"
 #include "worker/format_detector.h"
 #include "worker/recognised_formats.h"
 #include "worker/scanner.h"
@@ -56,8 +58,19 @@ std::uint64_t SumOrMost(std::uint64_t a, std::uint64_t b) {
   return b > kMost - a ? kMost : a + b;
 }
 
+// What a message with |reply| leaves for an inspection.
+std::size_t RoomFor(const ScanReply& reply) {
+  constexpr std::size_t kReplyBytes = std::size_t{kMaxPayloadBytes} / 8 * 7;
+  const std::size_t used = WireSize(reply);
+  return std::min(kMaxInspectionBytes,
+                  kReplyBytes - std::min(kReplyBytes, used));
+}
+
 // Empty if nothing is missed: no model loader reads such a file.
 std::string WhyNotScanned(const Detection& found) {
+  if (IsLeftOut(found.recognised)) {
+    return found.recognised + " is not supported in this build";
+  }
   if (!found.recognised.empty())
     return found.recognised + " is not supported yet";
   return found.not_a_model ? "" : "content is of no known format";
@@ -75,6 +88,7 @@ FileScan::FileScan(const ScanEnvironment& environment, const TaskRequest& task)
                     : start_ +
                           std::chrono::microseconds(task.soft_deadline_us)) {
   SCANENGINE_CHECK(environment.board != nullptr);
+  if (task.kind == kInspectTask) inspection_.emplace(task.inspect);
 }
 
 ScanReply FileScan::Run(ByteSource& source, std::string_view name) {
@@ -93,7 +107,9 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
   const Result<Detection> detection = DetectFormat(source, name);
   if (!detection.ok()) {
     if (detection.error().code != ErrorCode::kStopped) {
-      MarkIncomplete(OutcomeStatus::kUnreadable, detection.error().detail);
+      const bool limit = detection.error().code == ErrorCode::kLimitExceeded;
+      MarkIncomplete(limit ? OutcomeStatus::kLimit : OutcomeStatus::kUnreadable,
+                     detection.error().detail);
     }
     return;
   }
@@ -145,6 +161,7 @@ void FileScan::RunScanners(const Detection& found, ByteSource& source,
     SetPhase(scanner->name);
     ScanContext context(*this, source, name, member, depth);
     scanner->scan(context);
+    context.EndTable(scanner->name);
   }
 }
 
@@ -278,6 +295,7 @@ ScanReply FileScan::Finish(ByteSource& source) {
                             std::tie(b.member, b.offset, b.rule_id);
                    });
   reply.assets = std::move(assets_);
+  if (inspection_) reply.inspection = inspection_->Take(RoomFor(reply));
   reply.duration_us = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() -
                                                             start_)

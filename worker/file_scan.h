@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -15,6 +16,7 @@
 #include "ipc/outcome.h"
 #include "ipc/status_board.h"
 #include "worker/byte_source.h"
+#include "worker/inspection_builder.h"
 #include "worker/scan_context.h"
 
 namespace scanengine {
@@ -51,6 +53,10 @@ class FileScan {
   bool CountMember();
   bool ChargeUnpacked(std::uint64_t out, std::uint64_t in);
   bool Checkpoint(std::uint64_t offset);
+  /// Null if the task is no inspection.
+  InspectionBuilder* inspection() {
+    return inspection_ ? &*inspection_ : nullptr;
+  }
   bool stopped() const { return stopped_; }
   void SetPhase(std::string_view phase);
 
@@ -93,6 +99,7 @@ class FileScan {
   std::set<std::string, std::less<>> scanners_;
   std::map<FindingKey, Finding> findings_;
   std::vector<Asset> assets_;
+  std::optional<InspectionBuilder> inspection_;
 };
 
 }  // namespace scanengine

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipc/text.h"
+#include "worker/containers/decoder.h"
 
 namespace scanengine {
 namespace {
@@ -109,7 +110,6 @@ constexpr Magic kMagics[] = {
     {"7z", 0, "7z\xbc\xaf\x27\x1c"sv},
     {"rar", 0, "Rar!\x1a\x07"sv},
     {"cab", 0, "MSCF\0\0\0\0"sv},
-    {"tar", 257, "ustar"sv},
     {"ar", 0, "!<arch>\n"sv},
     {"cpio", 0, "070701"sv, Content::kBinary},
     {"cpio", 0, "\xc7\x71"sv, Content::kBinary},
@@ -120,7 +120,7 @@ constexpr Magic kMagics[] = {
     {"xz", 0, "\xfd\x37zXZ\0"sv},
     {"lzma", 0, "\x5d\0\0"sv, Content::kBinary, ".lzma .joblib .pkl"},
     {"lz4", 0, "\x04\x22\x4d\x18"sv},
-    {"lz4", 0, "\x02\x21\x4c\x18"sv},
+    {"lz4-legacy", 0, "\x02\x21\x4c\x18"sv},
     {"zstd", 0, "\x28\xb5\x2f\xfd"sv},
     {"lzip", 0, "LZIP\x01"sv},
     {"compress", 0, "\x1f\x9d"sv, Content::kBinary},
@@ -201,7 +201,6 @@ constexpr NamedFormat kNamedFormats[] = {
     {"matlab", ".mat", Content::kBinary},
     {"java-serialized", ".ser", Content::kBinary},
     {"python-bytecode", ".pyc .pyo", Content::kBinary},
-    {"tar", ".tar", Content::kBinary},
     {"lzma", ".lzma", Content::kBinary},
     {"rar", ".rar", Content::kBinary},
     {"iso9660", ".iso", Content::kBinary},
@@ -379,6 +378,8 @@ std::vector<std::string_view> CollectNames() {
   for (const ProtobufHead& row : kProtobufHeads) names.push_back(row.format);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
+  // Their rows are for builds that leave the library out.
+  std::erase_if(names, IsUnpacked);
   return names;
 }
 

@@ -2,6 +2,7 @@
 
 #include "ipc/text.h"
 #include "worker/file_scan.h"
+#include "worker/inspection_builder.h"
 
 namespace scanengine {
 namespace {
@@ -11,6 +12,7 @@ constexpr std::size_t kMaxEvidenceBytes = 512;
 constexpr std::size_t kMaxFactBytes = 256;
 constexpr std::size_t kMaxFacts = 64;
 constexpr std::size_t kMaxMemberBytes = 1024;
+constexpr std::size_t kMaxLineBytes = 512;
 
 }  // namespace
 
@@ -27,6 +29,11 @@ const ImportPolicy& ScanContext::imports() const {
 }
 const ScanLimits& ScanContext::limits() const {
   return file_.environment().limits;
+}
+
+InspectionBuilder* ScanContext::inspection() const {
+  InspectionBuilder* const all = file_.inspection();
+  return all != nullptr && all->Wants(member_) ? all : nullptr;
 }
 
 void ScanContext::Report(const Rule& rule, const Sighting& sighting) {
@@ -67,6 +74,27 @@ void ScanContext::AddAsset(
   file_.AddAsset(std::move(asset));
 }
 
+void ScanContext::Tell(std::string_view text, std::uint16_t depth) {
+  InspectionBuilder* const inspection = this->inspection();
+  if (inspection == nullptr) return;
+  InspectedLine line{depth, Printable(text, kMaxLineBytes)};
+  if (inspection->Charge(WireSize(line), InspectionBuilder::Room::kSummary)) {
+    told_.push_back(std::move(line));
+  } else {
+    ++untold_;
+  }
+}
+
+void ScanContext::EndTable(std::string_view kind) {
+  if (told_.empty() && untold_ == 0) return;
+  InspectionBuilder* const inspection = this->inspection();
+  if (inspection == nullptr || !inspection->Open(member_, kind)) return;
+  InspectionSection section;
+  section.outline = std::move(told_);
+  section.dropped = untold_;
+  inspection->Close(std::move(section));
+}
+
 void ScanContext::MarkIncomplete(OutcomeStatus status, std::string detail) {
   if (!member_.empty()) detail = Printable(member_, 256) + ": " + detail;
   file_.MarkIncomplete(status, Printable(detail, kMaxMessageBytes));
@@ -74,6 +102,11 @@ void ScanContext::MarkIncomplete(OutcomeStatus status, std::string detail) {
 
 void ScanContext::ScanMember(std::string_view name, ByteSource& member) {
   if (!file_.CountMember()) return;
+  if (inspection() != nullptr) {
+    Tell(std::string(name) + ", " +
+         (member.size() == kUnknownSize ? "unknown size"
+                                        : HumanSize(member.size())));
+  }
   const std::string chain =
       member_.empty() ? std::string(name) : member_ + "!" + std::string(name);
   const std::size_t slash = name.find_last_of("/\\");

@@ -16,6 +16,7 @@
 namespace scanengine {
 
 class FileScan;
+class InspectionBuilder;
 
 /// Details of one finding; what is left out stays empty.
 struct Sighting {
@@ -55,6 +56,17 @@ class ScanContext {
   void AddAsset(std::string_view format,
                 std::vector<std::pair<std::string, std::string>> facts);
 
+  /// What an inspection tells of this file or member; null if nothing is to
+  /// be told: the task is another one, or the member is not asked for.
+  InspectionBuilder* inspection() const;
+
+  /// Adds a line to the table that an inspection shows of this file or member:
+  /// a tensor, a key, a member. Bounded here. Make no text for it unless
+  /// inspection() is not null.
+  void Tell(std::string_view text, std::uint16_t depth = 0);
+  /// Ends the table; for the caller of a scanner, whose name is |kind|.
+  void EndTable(std::string_view kind);
+
   /// Says that part of the file was not scanned; the worst status over all
   /// members becomes the file's. Also report a finding for it where a rule
   /// exists. |detail| reads after "limit: ".
@@ -87,6 +99,8 @@ class ScanContext {
   std::string name_;
   std::string member_;
   std::uint32_t depth_;
+  std::vector<InspectedLine> told_;
+  std::uint64_t untold_ = 0;
 };
 
 }  // namespace scanengine

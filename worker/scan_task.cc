@@ -3,6 +3,7 @@
 #include <exception>
 #include <new>
 
+#include "ipc/text.h"
 #include "worker/file_source.h"
 
 namespace scanengine {
@@ -80,8 +81,16 @@ ScanReply ScanOpened(const ScanEnvironment& environment,
 
 }  // namespace
 
+bool IsTaskKind(std::string_view kind) {
+  return kind == kScanTask || kind == kInspectTask;
+}
+
 ScanReply RunScanTask(const ScanEnvironment& environment,
                       const TaskRequest& task) {
+  if (!IsTaskKind(task.kind)) {
+    return Failed(task.id, OutcomeStatus::kProtocol,
+                  "no such kind of task: " + Printable(task.kind, 64));
+  }
   environment.board->BeginTask(task.id);
   environment.board->SetPhase("open");
   Result<std::unique_ptr<FileSource>> file = FileSource::Open(task);

@@ -85,7 +85,11 @@ class WorkerLoop {
                    "the supervisor is of another version"};
     }
     Result<SandboxReport> sandbox = hooks_.enter_sandbox(hello.value().sandbox);
-    if (!sandbox.ok()) return sandbox.error();
+    if (!sandbox.ok()) {
+      // Not kIo, which would say that the supervisor has gone.
+      return Error{ErrorCode::kUnsupported,
+                   "cannot enter the sandbox: " + sandbox.error().detail};
+    }
     environment_.limits = hello.value().limits;
     mine.sandbox_active = std::move(sandbox.value().active);
     mine.sandbox_missing = std::move(sandbox.value().missing);
@@ -103,7 +107,12 @@ class WorkerLoop {
     Result<std::vector<TaskRequest>> tasks =
         DecodeTasks(frame.value()->payload);
     if (!tasks.ok()) return tasks.error();
-    for (TaskRequest& task : tasks.value()) tasks_.push_back(std::move(task));
+    for (TaskRequest& task : tasks.value()) {
+      if (!IsTaskKind(task.kind)) {
+        return Error{ErrorCode::kMalformed, "a task of an unknown kind"};
+      }
+      tasks_.push_back(std::move(task));
+    }
     return true;
   }
 
@@ -118,9 +127,13 @@ class WorkerLoop {
     }
     ScanReply reply = RunScanTask(environment_, task);
     if (hooks_.disarm_watchdog) hooks_.disarm_watchdog();
+    const std::size_t size = WireSize(reply);
+    if (reply_bytes_ + size > kMaxReplyBytes) {
+      if (Status status = Flush(); !status.ok()) return status;
+    }
     const SteadyTime now = std::chrono::steady_clock::now();
     if (replies_.empty()) oldest_reply_ = now;
-    reply_bytes_ += SizeOf(reply);
+    reply_bytes_ += size;
     const bool exhausted = reply.status == OutcomeStatus::kOutOfMemory;
     replies_.push_back(std::move(reply));
     if (exhausted || replies_.size() >= kMaxReplies ||
@@ -129,21 +142,6 @@ class WorkerLoop {
       return Flush();
     }
     return OkStatus();
-  }
-
-  static std::size_t SizeOf(const ScanReply& reply) {
-    std::size_t size = 256 + reply.detail.size();
-    for (const Finding& f : reply.findings) {
-      size += 128 + f.message.size() + f.member.size() + f.evidence.size() +
-              f.why.size() + f.advice.size() + f.reference.size();
-    }
-    for (const Asset& asset : reply.assets) {
-      size += 64 + asset.member.size();
-      for (const auto& [key, value] : asset.facts) {
-        size += 16 + key.size() + value.size();
-      }
-    }
-    return size;
   }
 
   Status Flush() {

@@ -52,6 +52,8 @@ TEST_CASE("Config: policies are read in order") {
   CHECK(config.scan.policies[0].name == b);
   CHECK(config.scan.policies[0].text == "two\n");
   CHECK(config.scan.policies[1].text == "one\n");
+  CHECK_FALSE(config.scan.strict_imports);
+  CHECK(Configure({"x", "--strict"}).value().scan.strict_imports);
 }
 
 TEST_CASE("Config: a list of files is read with either separator") {

@@ -82,5 +82,23 @@ TEST_CASE("ExitCode: the numbers are a contract") {
   CHECK(static_cast<int>(ExitCode::kTerminated) == 143);
 }
 
+TEST_CASE("Exit code: an inspection only says whether all was shown") {
+  RunSummary summary;
+  summary.files = 1;
+  summary.by_status[static_cast<std::size_t>(OutcomeStatus::kScanned)] = 1;
+  summary.findings_by_severity[4] = 3;
+  ExitFacts facts;
+  facts.require_complete = true;
+  facts.findings_count = false;
+  CHECK(DecideExitCode(summary, facts) == ExitCode::kClean);
+  facts.whole = false;
+  CHECK(DecideExitCode(summary, facts) == ExitCode::kIncomplete);
+  facts.whole = true;
+  summary.by_status[static_cast<std::size_t>(OutcomeStatus::kNotAModel)] = 1;
+  CHECK(DecideExitCode(summary, facts) == ExitCode::kIncomplete);
+  facts.stop = StopCause::kInterrupt;
+  CHECK(DecideExitCode(summary, facts) == ExitCode::kInterrupted);
+}
+
 }  // namespace
 }  // namespace scanengine::cli

@@ -29,6 +29,22 @@ std::string Refusal(const Args& args) {
   return flags.error().detail;
 }
 
+TEST_CASE("Flags: doctor takes options and no files") {
+  CHECK(Parse({"doctor"}).action == Action::kDoctor);
+  CHECK(Parse({"doctor", "--json"}).json);
+  CHECK(Parse({"doctor", "-j", "3"}).workers == 3);
+  CHECK(Parse({"doctor", "--help"}).action == Action::kLongHelp);
+  CHECK(Parse({"scan", "doctor"}).paths == Args{"doctor"});
+  CHECK(Parse({"./doctor"}).action == Action::kScan);
+  CHECK(Refusal({"doctor", "models"}).starts_with("doctor takes no PATH"));
+  CHECK(Refusal({"doctor", "--format", "ndjson"}).starts_with("doctor prints"));
+  CHECK(Refusal({"doctor", "--canonical"}) ==
+        "--canonical: is no option of doctor");
+  CHECK(Refusal({"doctor", "--isolation", "in-process"})
+            .starts_with("doctor tries a worker"));
+  CHECK(Refusal({"--json", "models"}).starts_with("unknown option"));
+}
+
 TEST_CASE("Flags: each is named once and documented") {
   std::set<std::string_view> names;
   std::set<char> letters{'h'};
@@ -120,6 +136,7 @@ TEST_CASE("ParseFlags: values of all kinds arrive") {
                                "--exclude",
                                "tmp/*",
                                "--follow-symlinks",
+                               "--strict",
                                "--policy",
                                "p.tsv",
                                "--format",
@@ -151,6 +168,7 @@ TEST_CASE("ParseFlags: values of all kinds arrive") {
   CHECK(f.exclude == Args{"tmp/*"});
   CHECK(f.follow_symlinks);
   CHECK(f.policies == Args{"p.tsv"});
+  CHECK(f.strict);
   CHECK(f.format == ReportFormat::kNdjson);
   CHECK(f.output == "out");
   CHECK(f.fail_on == Severity::kHigh);
@@ -191,6 +209,30 @@ TEST_CASE("ParseFlags: actions need no path") {
   CHECK(Parse({"--debug-worker", "f"}).debug_worker == "f");
 }
 
+TEST_CASE("ParseFlags: inspect is a command with options of its own") {
+  const ParsedFlags f = Parse(
+      {"inspect", "--member", "*.pkl", "--opcodes", "--json", "-j2", "a", "-"});
+  CHECK(f.action == Action::kInspect);
+  CHECK(f.member == "*.pkl");
+  CHECK(f.opcodes);
+  CHECK(f.paths == Args{"a", "-"});
+  CHECK(Parse({"a", "inspect"}).action == Action::kScan);
+  CHECK(Parse({"inspect", "--help"}).action == Action::kLongHelp);
+  CHECK(Parse({"--json", "a"}).action == Action::kScan);
+
+  const Config config = BuildConfig(f).value();
+  CHECK(config.scan.task == FileTask::kInspect);
+  CHECK(config.scan.inspect == InspectOptions{"*.pkl", true});
+  CHECK(config.scan.files == Args{"a"});
+  CHECK(config.scan.paths.empty());
+  CHECK(config.scan.scan_stdin);
+  CHECK(config.report.inspect);
+  CHECK(config.report.require_complete);
+  CHECK(config.report.format == ReportFormat::kJson);
+  CHECK(BuildConfig(Parse({"--json", "a"})).value().report.format ==
+        ReportFormat::kJson);
+}
+
 struct RefusalCase {
   Args args;
   std::string text;
@@ -204,6 +246,21 @@ TEST_CASE("ParseFlags: wrong usage is one line that names option and value") {
       {{}, "no PATH given"},
       {{"scan"}, "no PATH given (for a file named scan: ./scan)"},
       {{""}, "\"\" is no path"},
+      {{"inspect"}, "no FILE given (for a file named inspect: ./inspect)"},
+      {{"inspect", "--fail-on", "high", "x"},
+       "--fail-on: is no option of inspect"},
+      {{"inspect", "--include", "*", "x"},
+       "--include: is no option of inspect"},
+      {{"inspect", "--debug-worker", "x"},
+       "--debug-worker: is no option of inspect"},
+      {{"--opcodes", "x"}, "--opcodes: is no option of scan"},
+      {{"scan", "--member", "a", "x"}, "--member: is no option of scan"},
+      {{"inspect", "--member", "", "x"}, "--member: \"\" is no file name"},
+      {{"inspect", "--format", "ndjson", "x"},
+       "--format: inspect has text and json only"},
+      {{"inspect", "--json", "--format", "text", "x"},
+       "--json excludes another --format"},
+      {{"inspect", "-", "-"}, "- (standard input) may be given only once"},
       {{"--workers", "0", "x"},
        "--workers: \"0\" is not a whole number from 1 to 1024, or auto"},
       {{"--workers", "abc", "x"},

@@ -112,6 +112,7 @@ TEST_CASE("JsonReport: the run object holds what issue 2 asks for") {
       {"isolation", "process"},
       {"degraded", false},
       {"degraded_reason", ""},
+      {"fewer_workers_reason", ""},
       {"crashes", 2},
       {"respawns", 1},
       {"retries", 3},

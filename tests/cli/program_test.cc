@@ -46,6 +46,13 @@ Ended Shell(const std::string& command) {
   return Shell(folder, command);
 }
 
+TEST_CASE("Program: doctor's exit code says how fit the machine is") {
+  CHECK(Shell("$P doctor").code == 0);
+  CHECK(Shell("$P doctor --worker-path weaker").code == 2);
+  CHECK(Shell("$P doctor --worker-path unable").code == 4);
+  CHECK(Shell("$P doctor --json > /dev/full").code == 2);
+}
+
 TEST_CASE("Program: exit codes tell how the run went") {
   CHECK(Shell("$P -q clean") ==
         Ended{0,

@@ -110,6 +110,13 @@ class ScriptedEngine : public EngineApi {
     outcome.in_process = true;
     return outcome;
   }
+  // The path of the worker says how fit the machine is.
+  Diagnosis Diagnose(const ScanOptions& options) override {
+    Diagnosis diagnosis;
+    if (options.worker_path == "weaker") diagnosis.fitness = Fitness::kWeaker;
+    if (options.worker_path == "unable") diagnosis.fitness = Fitness::kUnable;
+    return diagnosis;
+  }
   std::vector<FormatInfo> Formats() override {
     return {{"pickle", "pkl pt", "Python objects", true},
             {"onnx", "onnx", "ONNX", false}};

@@ -185,6 +185,14 @@ TEST_CASE("TextReport: in-process and degraded runs say so") {
                   "workers\n") != std::string::npos);
 }
 
+TEST_CASE("TextReport: a run with fewer workers than wanted says so") {
+  RunSummary summary = Summarise({});
+  summary.fewer_workers_reason = "no more\nprocesses";
+  CHECK(SummaryText(summary, TextStyle(false))
+            .find("  fewer     fewer workers than wanted: no "
+                  "more\\nprocesses\n") != std::string::npos);
+}
+
 std::string Verdict(const RunSummary& summary, ReportOptions options = {}) {
   return VerdictText(summary, options, 1, TextStyle(false));
 }

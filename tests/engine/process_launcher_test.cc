@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +97,58 @@ std::vector<TaskId> Answered(const Events& events) {
 
 bool IsGone(std::uint32_t pid) {
   return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+}
+
+// Bounds how many descriptors this process may have, as long as it lives.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t most) {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit limit{most, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  }
+  ~DescriptorLimit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+  DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_CASE("Process launcher: without all its pipes a worker is not started") {
+  const auto launcher = MisbehavingLauncher("none");
+  // The first number that is free.
+  const int first = ::dup(0);
+  REQUIRE(first >= 0);
+  ::close(first);
+  int failures = 0;
+  bool started = false;
+  for (int more = 0; !started; ++more) {
+    CAPTURE(more);
+    REQUIRE(more < 20);
+    Result<WorkerId> worker = [&] {
+      const DescriptorLimit limit(static_cast<rlim_t>(first + more));
+      return launcher->Spawn();
+    }();
+    started = worker.ok();
+    if (started) continue;
+    ++failures;
+    CHECK(worker.error().code == ErrorCode::kSpawnFailed);
+    CHECK(worker.error().detail.find("Too many open files") !=
+          std::string::npos);
+  }
+  CHECK(failures > 5);
+  // It has our pipes: its Hello comes through one.
+  CHECK(Of<WorkerReady>(WaitFor<WorkerReady>(*launcher)).size() == 1);
+}
+
+TEST_CASE("Process launcher: the last words of a worker come with its end") {
+  const auto launcher = MisbehavingLauncher("start-complaint");
+  REQUIRE(launcher->Spawn().ok());
+  const auto ends = Of<WorkerExited>(WaitFor<WorkerExited>(*launcher));
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].end == NativeEnd{NativeEnd::Kind::kExited, 3});
+  CHECK(ends[0].last_words == "no room for a worker\n");
 }
 
 TEST_CASE("Process launcher: greets, carries tasks, closes, reaps") {

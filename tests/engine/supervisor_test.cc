@@ -391,6 +391,25 @@ TEST_CASE_METHOD(SupervisorFixture,
   CHECK(StatusOf("good") == OutcomeStatus::kScanned);
 }
 
+TEST_CASE_METHOD(SupervisorFixture,
+                 "Rule 7: an inspection that nobody asked for kills") {
+  launcher.script["bad"] = {"talkative"};
+  source.Add("bad");
+  source.Add("good");
+  Make();
+  RunToEnd();
+  CHECK(StatusOf("bad") == OutcomeStatus::kProtocol);
+  CHECK(StatusOf("good") == OutcomeStatus::kScanned);
+}
+
+TEST_CASE_METHOD(SupervisorFixture, "Tasks: an inspection is answered by one") {
+  launcher.script["asked"] = {"talkative"};
+  source.Add("asked").kind = kInspectTask;
+  Make();
+  RunToEnd();
+  CHECK(sink.outcomes.at("asked").result.inspection.sections.size() == 1);
+}
+
 TEST_CASE_METHOD(SupervisorFixture, "Rule 7: a second reply kills") {
   launcher.script["a"] = {"twice"};
   Run({"a", "b"});

@@ -214,6 +214,12 @@ std::map<std::string, Action> AllModes() {
 const std::map<std::string, Action>& StartModes() {
   static const std::map<std::string, Action> modes{
       {"start-exit", [] { Leave(3); }},
+      {"start-complaint",
+       [] {
+         const std::string text = "no room for a worker\n";
+         WriteErr(text.data(), text.size());
+         Leave(3);
+       }},
       {"start-crash", [] { Crash(); }},
       {"hello-never", [] { Hang(); }},
       {"hello-garbage",

@@ -42,6 +42,25 @@ class Input(program.Case):
                                 "--isolation per-file")}
         self.assertEqual(len(reports), 1, reports)
 
+    def test_unvetted_imports_by_policy_and_strictness(self):
+        self.write("mine.pkl", b"\x80\x02cmine.net\nf\nX\1\0\0\0x\x85R.")
+        self.write("mine.tsv", b"vetted\tmine.net\tf\n")
+        self.write("sub/policy.tsv", b"vetted\tmine.net\tf\n")
+
+        def severities(*args, code=1):
+            ended = self.scan("--format", "json", *args, ".", code=code)
+            files = ended.files()
+            name = next(path for path in files if path.endswith("mine.pkl"))
+            return [f["severity"] for f in files[name]["findings"]]
+        # A policy file within what is scanned gives no trust by itself.
+        self.assertEqual(severities(), ["medium"])
+        self.assertEqual(severities("--strict"), ["high"])
+        self.assertEqual(severities("--strict", "--isolation", "in-process"),
+                         ["high"])
+        self.assertEqual(severities("--policy", "mine.tsv", code=0), [])
+        self.assertEqual(severities("--policy", "mine.tsv", "--strict",
+                                    code=0), [])
+
     def test_large_standard_input(self):
         tail = program.EVIL
         data = (b"\x80\x02B" + (64 << 20).to_bytes(4, "little") +
@@ -215,9 +234,9 @@ class Pages(program.Case):
         ended = self.scan("--list-formats", code=0)
         scanned = {line.split()[0] for line in ended.text.splitlines()
                    if " yes " in line}
-        self.assertEqual(scanned, {"gguf", "joblib", "npz", "numpy", "pickle",
-                                   "pytorch-legacy", "pytorch-zip",
-                                   "safetensors", "zip"})
+        self.assertEqual(scanned, {
+            "compressed", "gguf", "joblib", "npz", "numpy", "pickle",
+            "pytorch-legacy", "pytorch-zip", "safetensors", "tar", "zip"})
         self.assertIn("unsupported", ended.text)
 
     def test_version(self):

@@ -225,6 +225,11 @@ def worker_binary():
     return os.path.join(os.path.dirname(_binary), "scanengine-worker")
 
 
+def beside(name):
+    """A helper of these tests; it is built beside the program."""
+    return os.path.join(os.path.dirname(_binary), name)
+
+
 def nobody_binary():
     """The program where user NOBODY can start it: a copy if need be."""
     global _nobody_binary

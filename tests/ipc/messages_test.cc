@@ -36,6 +36,7 @@ std::vector<TaskRequest> FullTasks() {
   b.id = ~TaskId{0};
   b.kind = "other";
   b.inherited_fd = 7;
+  b.inspect = {"*.pkl", true};
   return {a, b};
 }
 
@@ -65,6 +66,30 @@ std::vector<ScanReply> FullReplies() {
   asset.bytes = 7;
   asset.facts = {{"shape", "(1,)"}};
   reply.assets = {asset};
+  InspectionSection section;
+  section.member = "a!b";
+  section.kind = "pickle";
+  section.number = 1;
+  section.parent = 2;
+  section.parent_offset = 3;
+  section.begin = 4;
+  section.end = 5;
+  section.facts = {{"protocol", "4"}};
+  section.imports = {{"os.system", "nt.system", NameVerdict::kDangerous,
+                      "process", "runs", "CVE-1", 6, 7, 8, true}};
+  section.steps = {{9,
+                    StepAction::kModify,
+                    NameVerdict::kVetted,
+                    10,
+                    11,
+                    "f()",
+                    "1",
+                    {12, 13}}};
+  section.outline = {{14, "list"}};
+  section.opcodes = {{15, "PROTO", "4"}};
+  section.dropped = 16;
+  reply.inspection.sections = {section, InspectionSection()};
+  reply.inspection.truncated = true;
   reply.duration_us = 11;
   reply.peak_memory = 12;
   return {reply, ScanReply()};

@@ -248,8 +248,16 @@ class FakeLauncher final : public WorkerLauncher {
       worker.stubborn = step == "stubborn";
       return;
     }
-    if (step == "ok" || step == "twice" || step == "foreign" || step == "oom") {
+    if (step == "ok" || step == "twice" || step == "foreign" || step == "oom" ||
+        step == "talkative") {
       worker.tasks.pop_front();
+      if (step == "talkative") {
+        ScanReply reply;
+        reply.task = task.id;
+        reply.inspection.sections.emplace_back();
+        events_.emplace_back(WorkerReplied{id, {reply}});
+        return;
+      }
       if (step == "foreign") {
         Reply(id, task.id + 100'000);
         return;

@@ -10,6 +10,7 @@
 #include "tests/support/byte_builder.h"
 #include "tests/support/scan_bytes.h"
 #include "worker/byte_source.h"
+#include "worker/containers/decoder.h"
 
 namespace scanengine {
 namespace {
@@ -102,7 +103,6 @@ const Sample kByContent[] = {
     {"7z", "x", "7z\xbc\xaf\x27\x1c\0\x04"s},
     {"rar", "x", "Rar!\x1a\x07\x01\0"s},
     {"cab", "x", "MSCF\0\0\0\0x"s},
-    {"tar", "x", At(257, "ustar")},
     {"ar", "x", "!<arch>\n/  "},
     {"cpio", "x", "070701\0"s},
     {"squashfs", "x", "hsqs\x01\0"s},
@@ -112,7 +112,7 @@ const Sample kByContent[] = {
     {"xz", "x", "\xfd\x37zXZ\0\0\x04"s},
     {"lzma", "m.lzma", "\x5d\0\0\x80\0"s},
     {"lz4", "x", "\x04\x22\x4d\x18\x64"s},
-    {"lz4", "x", "\x02\x21\x4c\x18\x64"s},
+    {"lz4-legacy", "x", "\x02\x21\x4c\x18\x64"s},
     {"zstd", "x", "\x28\xb5\x2f\xfd\x24"s},
     {"lzip", "x", "LZIP\x01\x0c"s},
     {"compress", "x", "\x1f\x9d\x90\0"s},
@@ -181,7 +181,6 @@ const Sample kByName[] = {
     {"matlab", "m.mat", "\xff\xff"},
     {"java-serialized", "m.ser", "\xff\xff"},
     {"python-bytecode", "m.pyc", "\xff\xff"},
-    {"tar", "m.tar", "\xff\xff"},
     {"lzma", "m.lzma", "\xff\xff"},
     {"rar", "m.rar", "\xff\xff"},
     {"iso9660", "m.iso", "\xff\xff"},
@@ -215,6 +214,7 @@ TEST_CASE("RecognisedFormatNames: sorted, unique, each covered by a sample") {
   std::set<std::string_view> covered;
   for (const Sample& sample : kByContent) covered.insert(sample.format);
   for (const Sample& sample : kByName) covered.insert(sample.format);
+  std::erase_if(covered, IsUnpacked);
   CHECK(std::set<std::string_view>(names.begin(), names.end()) == covered);
 }
 

@@ -1,6 +1,8 @@
 // Tries to do what the sandbox forbids, one thing a run.
 //
-//   sandbox_probe attack  FOLDER WHERE NAME   an attack, see kWhere
+//   sandbox_probe attack  FOLDER WHERE NAME   an attack: bare, sealed (shared
+//                                             memory is, there is no sandbox),
+//                                             sandbox, or in a thread of it
 //   sandbox_probe read    FOLDER PATH         reads a file in the sandbox
 //   sandbox_probe crash   NAME                a way to end, in the sandbox
 //   sandbox_probe report  [CALL ERRNO]        enters the sandbox where a system
@@ -16,8 +18,10 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +29,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -36,6 +41,8 @@
 #include <vector>
 
 #include "ipc/check.h"
+#include "ipc/shared_cache.h"
+#include "ipc/status_board.h"
 #include "worker/sandbox.h"
 #include "worker/watchdog.h"
 
@@ -95,9 +102,47 @@ std::uint16_t Listen() {
   return ntohs(address.sin_port);
 }
 
-Scene MakeScene(const std::string& folder) {
+std::string ListenAbstract() {
+  const std::string name = "scanengine-probe-" + std::to_string(::getpid());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, name.size());
+  const auto size =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  SCANENGINE_CHECK(::bind(fd, reinterpret_cast<sockaddr*>(&address), size) ==
+                       0 &&
+                   ::listen(fd, 1) == 0);
+  return name;
+}
+
+int PlainMemory() {
+  const int fd = ::memfd_create("probe", MFD_CLOEXEC);
+  SCANENGINE_CHECK(fd >= 0 && ::ftruncate(fd, 4096) == 0);
+  return fd;
+}
+
+// Real ones, as workers get them; they stay for the life of the process.
+int SealedCache() {
+  static const SharedCache::Section section{"section", {std::byte{1}}};
+  static const auto cache = SharedCache::Create(std::span(&section, 1));
+  SCANENGINE_CHECK(cache.ok());
+  return static_cast<int>(cache.value()->handle());
+}
+int SealedBoard() {
+  static const auto board = StatusBoard::Create();
+  SCANENGINE_CHECK(board.ok());
+  return static_cast<int>(board.value()->handle());
+}
+
+Scene MakeScene(const std::string& folder, bool sealed) {
   static std::uint64_t word = 0;
   Scene scene;
+  scene.cache_fd = sealed ? SealedCache() : PlainMemory();
+  scene.board_fd = sealed ? SealedBoard() : PlainMemory();
+  scene.program_fd = ::open("/bin/true", O_RDONLY | O_CLOEXEC);
+  scene.unix_socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  scene.abstract_address = ListenAbstract();
   scene.folder = folder;
   scene.inside = folder + "/inside";
   scene.outside = folder + "/outside";
@@ -114,6 +159,22 @@ Scene MakeScene(const std::string& folder) {
   return scene;
 }
 
+// Goes on in a child, whose end becomes that of this process.
+void BecomeChild() {
+  const pid_t child = ::fork();
+  SCANENGINE_CHECK(child >= 0);
+  if (child == 0) return;
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) SCANENGINE_CHECK(errno == EINTR);
+  if (WIFSIGNALED(status)) {
+    const rlimit no_core{};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    ::signal(WTERMSIG(status), SIG_DFL);
+    ::raise(WTERMSIG(status));
+  }
+  ::_exit(WEXITSTATUS(status));
+}
+
 void RunAttack(const Attack& attack, const Scene& scene) {
   const int error = attack.run(scene);
   Say(error == 0 ? "done" : "refused " + std::to_string(error));
@@ -125,9 +186,10 @@ int AttackMode(const std::string& folder, std::string_view where,
   const auto attacks = Attacks();
   const auto attack = std::ranges::find(attacks, name, &Attack::name);
   if (attack == attacks.end()) return 3;
-  const Scene scene = MakeScene(folder);
+  BecomeChild();
+  const Scene scene = MakeScene(folder, where != "bare");
   const std::vector<std::string> roots{scene.inside, folder + "/single"};
-  if (where == "bare") RunAttack(*attack, scene);
+  if (where == "bare" || where == "sealed") RunAttack(*attack, scene);
   if (where == "sandbox") {
     Enter(roots);
     RunAttack(*attack, scene);

@@ -27,6 +27,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <system_error>
 #include <thread>
@@ -76,11 +77,11 @@ int Protect(long call, int protection) {
   return Call(call, p, 4096, protection, -1);
 }
 
-int TouchVictim(long call, const Scene& scene) {
+int TouchMemory(long call, pid_t pid, const Scene& scene) {
   std::uint64_t mine = 0;
   iovec local{&mine, sizeof(mine)};
   iovec remote{reinterpret_cast<void*>(scene.address), sizeof(mine)};
-  return Call(call, scene.victim, &local, 1, &remote, 1, 0);
+  return Call(call, pid, &local, 1, &remote, 1, 0);
 }
 
 // Waits for a child and reports its exit code; for ways to start one.
@@ -131,6 +132,26 @@ int SendLeftOpen(const Scene& scene) {
   const sockaddr_in to = Loopback(9);
   return Error(::sendto(scene.udp, "x", 1, 0,
                         reinterpret_cast<const sockaddr*>(&to), sizeof(to)));
+}
+
+// By a socket that was left open, past all paths.
+int ConnectAbstract(const Scene& scene) {
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  scene.abstract_address.copy(to.sun_path + 1, sizeof(to.sun_path) - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
+                                           scene.abstract_address.size());
+  return Error(::connect(scene.unix_socket,
+                         reinterpret_cast<const sockaddr*>(&to), size));
+}
+
+// Small enough for the machine that runs the test bare.
+int ForkBomb(const Scene&) {
+  for (int i = 0; i < 32; ++i) {
+    const int error = Reap(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+    if (error != 0) return error;
+  }
+  return 0;
 }
 
 int StartThread(const Scene&) {
@@ -345,6 +366,7 @@ constexpr Attack kAttacks[] = {
      [](const Scene&) {
        return Reap(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
      }},
+    {"fork-bomb", ForkBomb},
     {"clone3",
      [](const Scene&) {
        std::array<std::uint64_t, 8> arguments{};
@@ -355,6 +377,13 @@ constexpr Attack kAttacks[] = {
     {"execve", [](const Scene&) { return Exec(SYS_execve); }},
     {"execveat", [](const Scene&) { return Exec(SYS_execveat); }},
     {"exec-from-memory", RunFromMemory},
+    {"exec-open-file",
+     [](const Scene& s) {
+       char empty[] = "";
+       char* const argv[] = {empty, nullptr};
+       return Call(SYS_execveat, s.program_fd, empty, argv, argv + 1,
+                   AT_EMPTY_PATH);
+     }},
     // SIGURG is ignored unless asked for.
     {"kill-supervisor",
      [](const Scene&) { return Error(::kill(::getppid(), SIGURG)); }},
@@ -382,9 +411,21 @@ constexpr Attack kAttacks[] = {
        return Call(SYS_ptrace, PTRACE_SEIZE, ::getppid(), 0, 0);
      }},
     {"read-sibling",
-     [](const Scene& s) { return TouchVictim(SYS_process_vm_readv, s); }},
+     [](const Scene& s) {
+       return TouchMemory(SYS_process_vm_readv, s.victim, s);
+     }},
     {"write-sibling",
-     [](const Scene& s) { return TouchVictim(SYS_process_vm_writev, s); }},
+     [](const Scene& s) {
+       return TouchMemory(SYS_process_vm_writev, s.victim, s);
+     }},
+    {"read-supervisor",
+     [](const Scene& s) {
+       return TouchMemory(SYS_process_vm_readv, ::getppid(), s);
+     }},
+    {"write-supervisor",
+     [](const Scene& s) {
+       return TouchMemory(SYS_process_vm_writev, ::getppid(), s);
+     }},
     {"read-sibling-mem", PeekThroughProc},
     {"read-supervisor-maps",
      [](const Scene&) { return Open(OfParent("maps"), O_RDONLY); }},
@@ -431,8 +472,30 @@ constexpr Attack kAttacks[] = {
      }},
     {"connect-open-socket", ConnectLeftOpen},
     {"send-open-socket", SendLeftOpen},
+    {"connect-abstract-socket", ConnectAbstract},
     {"listen-open-socket",
      [](const Scene& s) { return Error(::listen(s.tcp, 1)); }},
+
+    // What the supervisor shares.
+    {"write-cache",
+     [](const Scene& s) { return Error(::write(s.cache_fd, "x", 1)); }},
+    {"write-cache-at",
+     [](const Scene& s) { return Error(::pwrite(s.cache_fd, "x", 1, 0)); }},
+    {"map-cache",
+     [](const Scene& s) {
+       return Map(PROT_READ | PROT_WRITE, MAP_SHARED, s.cache_fd);
+     }},
+    {"shrink-cache",
+     [](const Scene& s) { return Error(::ftruncate(s.cache_fd, 0)); }},
+    {"punch-cache",
+     [](const Scene& s) {
+       return Error(::fallocate(
+           s.cache_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+     }},
+    {"shrink-board",
+     [](const Scene& s) { return Error(::ftruncate(s.board_fd, 0)); }},
+    {"grow-board",
+     [](const Scene& s) { return Error(::ftruncate(s.board_fd, 1 << 30)); }},
 
     // Memory.
     {"map-code",

@@ -22,9 +22,16 @@ using testing::TempFolder;
 
 // What an attack comes to. Positive: refused with that error.
 constexpr int kKilled = -1;  // By the kernel, with SIGSYS.
+// Refused by a seal; or killed with SIGXFSZ where no file may grow, which is so
+// unless the output of this test goes to a file.
+constexpr int kSealed = -2;
 
 // Which part of the sandbox holds it.
-enum class By { kSeccomp, kLandlock };
+enum class By {
+  kSeccomp,
+  kLandlock,
+  kSeal,  ///< The seal of shared memory holds it, even without a sandbox.
+};
 
 // Whether it works on every machine without the sandbox.
 enum class Bare { kWorks, kMayFail };
@@ -75,11 +82,13 @@ constexpr Expectation kFileAttacks[] = {
 
 constexpr Expectation kProcessAttacks[] = {
     {"fork", kKilled},
+    {"fork-bomb", kKilled},
     {"clone3", ENOSYS, By::kSeccomp, Bare::kMayFail},
     {"thread", EPERM},
     {"execve", kKilled},
     {"execveat", kKilled},
     {"exec-from-memory", kKilled},
+    {"exec-open-file", kKilled},
     {"kill-supervisor", kKilled},
     {"kill-sibling", kKilled},
     {"kill-group", kKilled},
@@ -91,6 +100,8 @@ constexpr Expectation kProcessAttacks[] = {
     {"ptrace-supervisor", kKilled, By::kSeccomp, Bare::kMayFail},
     {"read-sibling", kKilled, By::kSeccomp, Bare::kMayFail},
     {"write-sibling", kKilled, By::kSeccomp, Bare::kMayFail},
+    {"read-supervisor", kKilled, By::kSeccomp, Bare::kMayFail},
+    {"write-supervisor", kKilled, By::kSeccomp, Bare::kMayFail},
     {"read-sibling-mem", EACCES, By::kLandlock, Bare::kMayFail},
     {"read-supervisor-maps", EACCES, By::kLandlock, Bare::kMayFail},
     {"read-supervisor-mem", EACCES, By::kLandlock, Bare::kMayFail},
@@ -117,6 +128,14 @@ constexpr Expectation kNetworkAttacks[] = {
     {"connect-open-socket", kKilled},
     {"send-open-socket", kKilled},
     {"listen-open-socket", kKilled},
+    {"connect-abstract-socket", kKilled},
+};
+
+constexpr Expectation kSharedAttacks[] = {
+    {"write-cache", kSealed, By::kSeal}, {"write-cache-at", kKilled, By::kSeal},
+    {"map-cache", EPERM, By::kSeal},     {"shrink-cache", kKilled, By::kSeal},
+    {"punch-cache", kKilled, By::kSeal}, {"shrink-board", kKilled, By::kSeal},
+    {"grow-board", kKilled, By::kSeal},
 };
 
 constexpr Expectation kMemoryAttacks[] = {
@@ -192,6 +211,10 @@ bool Worked(const ProbeRun& run) {
 
 bool IsHeld(const ProbeRun& run, const Expectation& expected) {
   if (expected.result == kKilled) return run.signal == SIGSYS;
+  if (expected.result == kSealed) {
+    return run.signal == SIGXFSZ ||
+           (run.exit_code == 0 && Has(run, "refused " + std::to_string(EPERM)));
+  }
   return run.exit_code == 0 &&
          Has(run, "refused " + std::to_string(expected.result));
 }
@@ -219,9 +242,9 @@ bool WorksBare(const Expectation& expected) {
 
 bool CanHold(By by) {
   static const ProbeRun report = RunProbe({SANDBOX_PROBE, "report"});
-  return by == By::kSeccomp
-             ? Has(report, "active seccomp")
-             : report.out.find("active landlock-") != std::string::npos;
+  return by == By::kLandlock
+             ? report.out.find("active landlock-") != std::string::npos
+             : Has(report, "active seccomp");
 }
 
 void NotRun(const char* why) { WARN("not run: " << why); }
@@ -235,13 +258,18 @@ void CheckAttacks(const Expectation (&attacks)[kCount]) {
         continue;
       }
       if (!WorksBare(expected)) continue;
+      if (expected.by == By::kSeal) {
+        const ProbeRun sealed = RunAttack(expected.attack, "sealed");
+        INFO("by the seal alone: " << Describe(sealed));
+        CHECK(Has(sealed, "refused " + std::to_string(EPERM)));
+      }
       const ProbeRun run = RunAttack(expected.attack, "sandbox");
       INFO(Describe(run));
       CHECK(IsHeld(run, expected));
 
       const ProbeRun thread = RunAttack(expected.attack, "thread");
       INFO("in a thread that ran before: " << Describe(thread));
-      if (expected.by == By::kSeccomp) {
+      if (expected.by != By::kLandlock) {
         CHECK(IsHeld(thread, expected));
       } else if (!IsHeld(thread, expected)) {
         // Landlock holds the caller and what it starts later: then it is said.
@@ -261,6 +289,10 @@ TEST_CASE("Sandbox: attacks on processes are held") {
 
 TEST_CASE("Sandbox: attacks over the network are held") {
   CheckAttacks(kNetworkAttacks);
+}
+
+TEST_CASE("Sandbox: attacks on what the supervisor shares are held") {
+  CheckAttacks(kSharedAttacks);
 }
 
 TEST_CASE("Sandbox: attacks by memory are held") {

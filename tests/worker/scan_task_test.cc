@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/scan_bytes.h"
 #include "tests/support/scripted_scanner.h"
 #include "tests/support/temp_dir.h"
 #include "worker/file_source.h"
@@ -70,6 +71,38 @@ TaskRequest TaskFor(std::string path) {
   task.id = 31;
   task.path = std::move(path);
   return task;
+}
+
+TEST_CASE("Scan task: a kind that nobody knows is not done") {
+  TempDir folder;
+  TaskRequest task = TaskFor(folder.File("a", "SCRIPT123"));
+  task.kind = "sc\x1b";
+  bool scanned = false;
+  testing::on_scan = [&](ScanContext&) { scanned = true; };
+  NullBoard board;
+  ScanEnvironment environment;
+  environment.board = &board;
+  const ScanReply reply = RunScanTask(environment, task);
+  CHECK(reply.task == task.id);
+  CHECK(reply.status == OutcomeStatus::kProtocol);
+  CHECK(reply.detail == "no such kind of task: sc\\x1b");
+  CHECK_FALSE(scanned);
+}
+
+TEST_CASE("Scan task: what is told comes with an inspection only") {
+  TempDir folder;
+  TaskRequest task = TaskFor(folder.File("a", "SCRIPT123"));
+  const auto tell = [](ScanContext& context) {
+    context.Tell("a tensor\n", 1);
+    ReadToEnd(context);
+  };
+  CHECK(RunTask(task, tell).inspection == Inspection());
+  task.kind = kInspectTask;
+  InspectionSection section;
+  section.kind = "scripted";
+  section.number = 1;
+  section.outline = {{1, "a tensor\\n"}};
+  CHECK(RunTask(task, tell).inspection == Inspection{{section}, false});
 }
 
 TEST_CASE("Scan task: a file that stays is scanned") {

@@ -204,6 +204,12 @@ TEST_CASE("Worker loop: what it cannot understand ends it as malformed") {
     harness.channel.Add(
         FrameOf(MessageType::kReplies, Encode(std::span(&reply, 1))));
   }
+  SECTION("a task of a kind that nobody knows") {
+    TaskRequest task = TaskFor(1, "/nowhere");
+    task.kind = "format-the-disk";
+    harness.channel.Add(HelloFrame());
+    harness.channel.Add(TasksFrame({task}));
+  }
   SECTION("tasks with bytes behind them") {
     Bytes payload = Encode(std::vector<TaskRequest>{TaskFor(1, "/nowhere")});
     payload.push_back(std::byte{0});

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/support/zip_walking.h"
-#include "worker/containers/inflate_source.h"
+#include "worker/containers/unpacked_source.h"
 #include "worker/containers/zip_rules.h"
 #include "worker/containers/zip_walk.h"
 
@@ -297,8 +297,8 @@ TEST_CASE("WalkZip: an archive inside of a compressed stream is walked") {
   for (const std::uint64_t claimed : {kUnknownSize, std::uint64_t{100}}) {
     CAPTURE(claimed);
     RecordingZipSink sink;
-    InflateSource source([](std::uint64_t, std::uint64_t) { return true; },
-                         packed, InflateFormat::kGzip, claimed);
+    UnpackedSource source([](std::uint64_t, std::uint64_t) { return true; },
+                          packed, Compression::kGzip, claimed);
     WalkZip(source, sink);
     REQUIRE(sink.members.size() == 4);
     CHECK(sink.members.back().second == Text(3'000'000));

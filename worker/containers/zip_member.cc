@@ -50,7 +50,7 @@ struct ZipMemberScanner::Opened {
       : packed(archive, data.offset, length) {}
 
   CountedSource packed;
-  std::optional<InflateSource> inflate;
+  std::optional<UnpackedSource> inflate;
   std::optional<CheckedSource> checked;
 };
 
@@ -158,7 +158,7 @@ std::unique_ptr<ZipMemberScanner::Opened> ZipMemberScanner::Open(
       [this](std::uint64_t out, std::uint64_t in) {
         return sink_.ChargeUnpacked(out, in);
       },
-      opened->packed, InflateFormat::kRaw, data.size);
+      opened->packed, Compression::kDeflate, data.size);
   opened->checked.emplace(*opened->inflate);
   return opened;
 }

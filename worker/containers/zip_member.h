@@ -8,7 +8,7 @@
 
 #include "worker/byte_source.h"
 #include "worker/containers/checked_source.h"
-#include "worker/containers/inflate_source.h"
+#include "worker/containers/unpacked_source.h"
 #include "worker/containers/zip_checks.h"
 #include "worker/containers/zip_format.h"
 #include "worker/containers/zip_sink.h"

@@ -6,6 +6,7 @@
 #include "worker/parsing/pickle_machine.h"
 #include "worker/parsing/pickle_nested.h"
 #include "worker/parsing/pickle_text.h"
+#include "worker/parsing/pickle_text_calls.h"
 
 namespace scanengine {
 namespace {
@@ -66,6 +67,11 @@ class PickleCaller {
     return m_.Import(m_.Intern(module, name, {}), true, name);
   }
   PickleValue NewText(PickleNodeKind kind, std::string_view text);
+  PickleValue FromContainer(PickleValue item);
+  void Touch(const Values& arguments);
+  PickleValue GetNamedAttribute(PickleValue object, PickleValue name);
+  PickleValue Apply(PickleValue function, PickleValue arguments,
+                    PickleValue state);
   PickleValue GetAttributePath(PickleValue object, std::string_view path);
   PickleValue BoundMethod(std::string_view type, PickleValue object,
                           std::string_view name);
@@ -75,12 +81,6 @@ class PickleCaller {
   PickleValue Reconstruct(const Values& a);
   PickleValue AddExtension(const Values& a);
   std::optional<PickleValue> TextCall(PickleMeaning meaning, const Values& a);
-  std::optional<PickleValue> TextCodec(const std::string& text,
-                                       PickleNodeKind kind,
-                                       const std::optional<std::string>& codec);
-  static std::optional<std::string> Replaced(
-      const std::string& text, const std::optional<std::string>& from,
-      const std::optional<std::string>& to);
   std::optional<std::string> Joined(const std::string& separator,
                                     PickleValue list);
   PickleValue Getters(const Values& names, PickleValue object, bool items);
@@ -93,7 +93,33 @@ PickleValue PickleCaller::NewText(PickleNodeKind kind, std::string_view text) {
   if (text.size() >= kLeastPicklePayload && MayHoldPickle(text)) {
     m_.observer_.OnPayload(m_.op_offset_, text.size(), text, true);
   }
-  return m_.arena_.AddText(kind, text);
+  const PickleValue made = m_.arena_.AddText(kind, text);
+  if (made.Is(Kind::kNode)) m_.arena_.node(made).computed = true;
+  return made;
+}
+
+// What a container gives out. Functions may have changed it unseen, so that
+// text from it is not taken for a name as if it stood in the file.
+PickleValue PickleCaller::FromContainer(PickleValue item) {
+  if (item.Is(Kind::kFarText) || item.Is(Kind::kFarBytes)) return UnknownItem();
+  if (!m_.arena_.IsNode(item, PickleNodeKind::kText) &&
+      !m_.arena_.IsNode(item, PickleNodeKind::kBytes)) {
+    return item;
+  }
+  const std::string text(m_.arena_.text(item));
+  return NewText(m_.arena_.node(item).kind, text);
+}
+
+// Lists, dicts and sets among |arguments| may be changed by what is called.
+void PickleCaller::Touch(const Values& arguments) {
+  for (const PickleValue value : arguments) {
+    if (!value.Is(Kind::kNode)) continue;
+    PickleNode& node = m_.arena_.node(value);
+    const bool mutable_kind = node.kind == PickleNodeKind::kList ||
+                              node.kind == PickleNodeKind::kDict ||
+                              node.kind == PickleNodeKind::kSet;
+    if (mutable_kind) node.touched = true;
+  }
 }
 
 PickleValue PickleCaller::BoundMethod(std::string_view type, PickleValue object,
@@ -142,6 +168,24 @@ PickleValue PickleCaller::GetAttribute(PickleValue object,
   }
 }
 
+PickleValue PickleCaller::GetNamedAttribute(PickleValue object,
+                                            PickleValue name) {
+  const auto text = m_.TextOf(name);
+  if (!text) return UnknownAttribute();
+  m_.computed_ = m_.IsComputed(name);
+  const PickleValue found = GetAttribute(object, *text);
+  m_.computed_ = false;
+  return found;
+}
+
+// function(*arguments); then |state| is set on what it returned.
+PickleValue PickleCaller::Apply(PickleValue function, PickleValue arguments,
+                                PickleValue state) {
+  const PickleValue made = Reach(function, arguments);
+  if (!state.Is(Kind::kNone)) m_.BuildState(made, state);
+  return made;
+}
+
 PickleValue PickleCaller::GetAttributePath(PickleValue object,
                                            std::string_view path) {
   for (std::size_t steps = 0; steps < kMaxArguments; ++steps) {
@@ -171,22 +215,27 @@ PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
     return GetAttribute(object, *text);
   }
   if (m_.arena_.IsNode(object, PickleNodeKind::kDict)) {
-    if (!text) return UnknownItem();
-    return m_.Lookup(object, *text).value_or(UnknownItem());
+    const PickleNode& dict = m_.arena_.node(object);
+    if (!text || dict.touched || dict.lost) return UnknownItem();
+    return FromContainer(m_.Lookup(object, *text).value_or(UnknownItem()));
   }
   const bool sequence = m_.arena_.IsNode(object, PickleNodeKind::kTuple) ||
                         m_.arena_.IsNode(object, PickleNodeKind::kList);
   if (!sequence || !key.Is(Kind::kInt)) return UnknownItem();
+  const PickleNode& list = m_.arena_.node(object);
+  // Past the first ones, dull items are left out.
+  if (list.touched || list.kept != list.count) return UnknownItem();
   std::int64_t index = key.integer();
-  if (index < 0) index += m_.arena_.node(object).count;
+  if (index < 0) index += list.count;
   if (index < 0) return UnknownItem();
-  return m_.arena_.Item(object, static_cast<std::size_t>(index));
+  return FromContainer(m_.arena_.Item(object, static_cast<std::size_t>(index)));
 }
 
 PickleValue PickleCaller::ImportModule(const PickleGlobal& importer,
                                        const Values& a) {
   const auto name = m_.TextOf(At(a, 0));
   if (!name) return m_.Import(kNoPickleGlobal, true, "module of unknown name");
+  m_.computed_ = m_.IsComputed(At(a, 0));
   // __import__("a.b") gives a; with a fromlist, and import_module, a.b.
   if (importer.name == "__import__" && a.size() < 4) {
     return ImportPath(std::string_view(*name).substr(0, name->find('.')), "");
@@ -197,6 +246,7 @@ PickleValue PickleCaller::ImportModule(const PickleGlobal& importer,
 PickleValue PickleCaller::ResolveName(const Values& a) {
   const auto name = m_.TextOf(At(a, 0));
   if (!name) return m_.Import(kNoPickleGlobal, true, "object of unknown name");
+  m_.computed_ = m_.IsComputed(At(a, 0));
   std::size_t at = name->find(':');
   if (at == std::string::npos) at = name->rfind('.');
   if (at == std::string::npos) return ImportPath(*name, "");
@@ -244,86 +294,28 @@ std::optional<PickleValue> PickleCaller::TextCall(PickleMeaning meaning,
       !m_.arena_.IsNode(first, PickleNodeKind::kBytes)) {
     return std::nullopt;
   }
-  const std::string text(m_.arena_.text(first));
-  const PickleNodeKind kind = m_.arena_.node(first).kind;
-  std::optional<std::string> made;
-  switch (meaning) {
-    case PickleMeaning::kConcat:
-      if (const auto other = m_.TextOf(At(a, 1))) made = text + *other;
-      break;
-    case PickleMeaning::kBase64:
-      made = DecodeBase64(text);
-      return made ? std::optional(NewText(PickleNodeKind::kBytes, *made))
-                  : std::nullopt;
-    case PickleMeaning::kHex:
-      made = DecodeHex(text);
-      return made ? std::optional(NewText(PickleNodeKind::kBytes, *made))
-                  : std::nullopt;
-    case PickleMeaning::kText:
-      return TextCodec(text, kind, m_.TextOf(At(a, 1)));
-    case PickleMeaning::kReplace:
-      made = Replaced(text, m_.TextOf(At(a, 1)), m_.TextOf(At(a, 2)));
-      break;
-    case PickleMeaning::kJoin:
-      made = Joined(text, At(a, 1));
-      break;
-    default:
-      break;
-  }
-  if (!made) return std::nullopt;
-  return NewText(kind, *made);
-}
-
-std::optional<PickleValue> PickleCaller::TextCodec(
-    const std::string& text, PickleNodeKind kind,
-    const std::optional<std::string>& codec) {
-  std::optional<std::string> made = text;
-  if (codec && codec->find("64") != std::string::npos) {
-    made = DecodeBase64(text);
-  } else if (codec && codec->find("hex") != std::string::npos) {
-    made = DecodeHex(text);
-  } else if (codec && codec->find("rot") != std::string::npos) {
-    for (char& c : *made) {
-      const char low = static_cast<char>(c | 0x20);
-      if (low >= 'a' && low <= 'z') {
-        c = static_cast<char>(c + (low <= 'm' ? 13 : -13));
-      }
+  const PickleText text{std::string(m_.arena_.text(first)),
+                        m_.arena_.IsNode(first, PickleNodeKind::kBytes)};
+  std::optional<PickleText> made;
+  if (meaning == PickleMeaning::kJoin) {
+    if (auto joined = Joined(text.text, At(a, 1))) {
+      made = PickleText{*std::move(joined), text.is_bytes};
     }
-    return NewText(kind, *made);
-  } else if (codec && (codec->find("zip") != std::string::npos ||
-                       codec->find("zlib") != std::string::npos ||
-                       codec->find("bz2") != std::string::npos)) {
-    return std::nullopt;
-  } else if (kind == PickleNodeKind::kText) {
-    // Latin-1 is how Python 3 writes bytes for Python 2.
-    if (auto bytes = DecodeLatin1(text)) made = std::move(bytes);
+  } else {
+    std::vector<std::optional<std::string>> rest;
+    for (std::size_t i = 1; i < a.size(); ++i) rest.push_back(m_.TextOf(a[i]));
+    made = CallOnText(meaning, text, rest);
   }
   if (!made) return std::nullopt;
-  return NewText(kind == PickleNodeKind::kText ? PickleNodeKind::kBytes
-                                               : PickleNodeKind::kText,
-                 *made);
-}
-
-std::optional<std::string> PickleCaller::Replaced(
-    const std::string& text, const std::optional<std::string>& from,
-    const std::optional<std::string>& to) {
-  if (!from || !to || from->empty()) return std::nullopt;
-  std::string out;
-  std::size_t at = 0;
-  while (out.size() <= PickleArena::kMaxTextBytes) {
-    const std::size_t found = text.find(*from, at);
-    out.append(text, at, found == std::string::npos ? found : found - at);
-    if (found == std::string::npos) return out;
-    out += *to;
-    at = found + from->size();
-  }
-  return std::nullopt;
+  return NewText(
+      made->is_bytes ? PickleNodeKind::kBytes : PickleNodeKind::kText,
+      made->text);
 }
 
 std::optional<std::string> PickleCaller::Joined(const std::string& separator,
                                                 PickleValue list) {
   const auto parts = m_.ArgumentsOf(list);
-  if (!parts || !list.Is(Kind::kNode) ||
+  if (!parts || !list.Is(Kind::kNode) || m_.arena_.node(list).touched ||
       parts->size() != m_.arena_.node(list).count) {
     return std::nullopt;
   }
@@ -339,6 +331,7 @@ std::optional<std::string> PickleCaller::Joined(const std::string& separator,
 
 PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
   if (m_.globals_[callee.index()].meaning == PickleMeaning::kOpaque) {
+    if (const auto given = m_.ArgumentsOf(arguments)) Touch(*given);
     return Result(callee, arguments);
   }
   // A copy: the table grows while the call is worked out.
@@ -348,14 +341,15 @@ PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
   const PickleValue unknown_arguments =
       PickleValue::Unknown(PickleMystery::kForgotten);
   switch (of.meaning) {
-    case PickleMeaning::kGetAttr: {
-      const auto name = m_.TextOf(At(a, 1));
-      return name ? GetAttribute(At(a, 0), *name) : UnknownAttribute();
-    }
+    case PickleMeaning::kGetAttr:
+      return GetNamedAttribute(At(a, 0), At(a, 1));
     case PickleMeaning::kVars:
       return GetAttribute(At(a, 0), "__dict__");
-    case PickleMeaning::kGetItem:
-      return GetItem(At(a, 0), At(a, 1));
+    case PickleMeaning::kGetItem: {
+      const PickleValue found = GetItem(At(a, 0), At(a, 1));
+      if (of.name == "dict.pop" || of.name == "dict.setdefault") Touch(a);
+      return found;
+    }
     case PickleMeaning::kCallFirst:
       if (a.size() > 1) Reach(a[0], unknown_arguments);
       return Result(callee, arguments);
@@ -364,7 +358,9 @@ PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
     case PickleMeaning::kReconstructor:
       return Reconstruct(a);
     case PickleMeaning::kApply:
-      return Reach(At(a, 0), At(a, 2));
+      return Apply(At(a, 0), At(a, 2), At(a, 3));
+    case PickleMeaning::kApplyNext:
+      return Apply(At(a, 0), At(a, 1), At(a, 2));
     case PickleMeaning::kImportModule:
       return ImportModule(of, a);
     case PickleMeaning::kResolveName:
@@ -389,18 +385,17 @@ PickleValue PickleCaller::Getters(const Values& names, PickleValue object,
       continue;
     }
     const auto path = m_.TextOf(name);
+    m_.computed_ = m_.IsComputed(name);
     found.push_back(path ? GetAttributePath(object, *path)
                          : UnknownAttribute());
+    m_.computed_ = false;
   }
   if (found.size() == 1) return found[0];
   return found.empty() ? UnknownAttribute() : Tuple(found);
 }
 
 PickleValue PickleCaller::CallMethod(const Values& bound, PickleValue object) {
-  const auto name = m_.TextOf(At(bound, 0));
-  const PickleValue method =
-      name ? GetAttribute(object, *name) : UnknownAttribute();
-  return Reach(method, Rest(bound, 1));
+  return Reach(GetNamedAttribute(object, At(bound, 0)), Rest(bound, 1));
 }
 
 // The callee is itself what a call returned.
@@ -481,6 +476,7 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
     Note(PickleProblem::kNotCallable,
          "calls " + Render(callee, 100) + ", which is not callable");
   }
+  observer_.OnReturn(*this, call, result);
   --call_depth_;
   return result;
 }
@@ -502,6 +498,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
       Call(PickleCall::Via::kAppend, *planted, items);
       return;
     }
+    observer_.OnItems(*this, target, stack_.all().subspan(start), false);
     stack_.Shrink(start);
     return;
   }
@@ -517,6 +514,9 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
     CheckHashable(start, 2);
     PutItems(target, start, true);
   } else {
+    if (arena_.IsNode(target, PickleNodeKind::kCall)) {
+      observer_.OnItems(*this, target, stack_.all().subspan(start), true);
+    }
     stack_.Shrink(start);
   }
 }

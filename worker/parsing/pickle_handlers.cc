@@ -444,6 +444,7 @@ bool PickleMachine::DoStackGlobal() {
       return Fail(Problem::kBadOperand, "STACK_GLOBAL of what is no text");
     }
   }
+  computed_ = IsComputed(module) || IsComputed(name);
   const auto module_text = TextOf(module);
   const auto name_text = TextOf(name);
   if (!module_text || !name_text) {

@@ -1,189 +1,60 @@
 #include "worker/parsing/pickle_judge.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "worker/parsing/pickle_file.h"
+#include "worker/parsing/pickle_import_verdict.h"
 #include "worker/parsing/pickle_meanings.h"
-#include "worker/parsing/pickle_names.h"
 #include "worker/parsing/pickle_nested.h"
+#include "worker/parsing/pickle_text.h"
 
 namespace scanengine {
 namespace {
 
-constexpr std::size_t kMaxEvidence = 300;
-constexpr std::uint32_t kMaxReach = 64;  // Values looked at for a call.
 constexpr std::uint32_t kMaxReachDepth = 6;
-constexpr std::uint16_t kMaxReportsPerName = 16;
 constexpr std::uint32_t kMaxUnresolved = 64;
 constexpr std::uint64_t kMaxOperandBytes = 9;  // Opcode and count.
 
-int Badness(ImportVerdict verdict) {
-  switch (verdict) {
-    case ImportVerdict::kVetted:
-      return 0;
-    case ImportVerdict::kKnownLibrary:
-      return 1;
-    case ImportVerdict::kUnvetted:
-      return 2;
-    case ImportVerdict::kDangerous:
-      return 3;
+// Containers and the like: they hold what they are given and call nothing.
+constexpr std::array kHolders = std::to_array<std::string_view>(
+    {"argparse.Namespace", "builtins.dict", "builtins.frozenset",
+     "builtins.list", "builtins.set", "builtins.tuple", "collections.ChainMap",
+     "collections.Counter", "collections.OrderedDict", "collections.deque",
+     "operator.itemgetter", "types.SimpleNamespace"});
+
+// Those whose callee the machine works out: what they reach is judged.
+bool IsFollowed(PickleMeaning meaning) {
+  switch (meaning) {
+    case PickleMeaning::kGetAttr:
+    case PickleMeaning::kAttrGetter:
+    case PickleMeaning::kPartial:
+    case PickleMeaning::kReconstructor:
+    case PickleMeaning::kCallWithRest:
+    case PickleMeaning::kApplyNext:
+      return true;
+    default:
+      return false;
   }
-  return 3;
 }
 
-// What str, bytes, list, dict, set, int and float have, sorted. They compute
-// and do nothing else. Not format and format_map, which read attributes.
-constexpr std::string_view kDataMethods[] = {"add",
-                                             "append",
-                                             "as_integer_ratio",
-                                             "bit_count",
-                                             "bit_length",
-                                             "capitalize",
-                                             "casefold",
-                                             "center",
-                                             "clear",
-                                             "conjugate",
-                                             "copy",
-                                             "count",
-                                             "decode",
-                                             "denominator",
-                                             "difference",
-                                             "difference_update",
-                                             "discard",
-                                             "encode",
-                                             "endswith",
-                                             "expandtabs",
-                                             "extend",
-                                             "find",
-                                             "from_bytes",
-                                             "fromhex",
-                                             "fromkeys",
-                                             "get",
-                                             "hex",
-                                             "imag",
-                                             "index",
-                                             "insert",
-                                             "intersection",
-                                             "intersection_update",
-                                             "is_integer",
-                                             "isalnum",
-                                             "isalpha",
-                                             "isascii",
-                                             "isdecimal",
-                                             "isdigit",
-                                             "isdisjoint",
-                                             "isidentifier",
-                                             "islower",
-                                             "isnumeric",
-                                             "isprintable",
-                                             "isspace",
-                                             "issubset",
-                                             "issuperset",
-                                             "istitle",
-                                             "isupper",
-                                             "items",
-                                             "join",
-                                             "keys",
-                                             "ljust",
-                                             "lower",
-                                             "lstrip",
-                                             "maketrans",
-                                             "numerator",
-                                             "partition",
-                                             "pop",
-                                             "popitem",
-                                             "real",
-                                             "remove",
-                                             "removeprefix",
-                                             "removesuffix",
-                                             "replace",
-                                             "reverse",
-                                             "rfind",
-                                             "rindex",
-                                             "rjust",
-                                             "rpartition",
-                                             "rsplit",
-                                             "rstrip",
-                                             "setdefault",
-                                             "sort",
-                                             "split",
-                                             "splitlines",
-                                             "startswith",
-                                             "strip",
-                                             "swapcase",
-                                             "symmetric_difference",
-                                             "symmetric_difference_update",
-                                             "title",
-                                             "to_bytes",
-                                             "translate",
-                                             "union",
-                                             "update",
-                                             "upper",
-                                             "values",
-                                             "zfill"};
-
-// str.upper, dict.get and the like.
-bool IsPlainDataMethod(const PickleGlobal& global) {
-  constexpr std::string_view kTypes[] = {
-      "str", "bytes",     "bytearray", "list",  "tuple",   "dict",
-      "set", "frozenset", "int",       "float", "complex", "bool"};
-  if (global.module != "builtins" && global.module != "__builtin__") {
-    return false;
-  }
-  const std::string_view name = global.name;
-  const std::size_t dot = name.find('.');
-  if (dot == std::string_view::npos) return false;
-  const std::string_view method = name.substr(dot + 1);
-  return std::find(std::begin(kTypes), std::end(kTypes), name.substr(0, dot)) !=
-             std::end(kTypes) &&
-         std::binary_search(std::begin(kDataMethods), std::end(kDataMethods),
-                            method);
+// type(None), type(...) and type(NotImplemented), as Python pickles them.
+bool IsPlainTypeCall(const PickleMachine& machine, const PickleCall& call) {
+  if (machine.global(call.global).Path() != "builtins.type") return false;
+  const auto given = machine.ArgumentsOf(call.arguments);
+  if (!given || given->size() != 1) return false;
+  const PickleValue of = given->front();
+  if (of.Is(PickleKind::kNone)) return true;
+  if (!of.Is(PickleKind::kGlobal)) return false;
+  const std::string path = machine.global(of.index()).Path();
+  return path == "builtins.Ellipsis" || path == "builtins.NotImplemented";
 }
 
-// What the name is to Python 3, and to Python 2 if it means something there.
-ImportJudgement JudgeName(const ImportPolicy& policy,
-                          const PickleGlobal& global) {
-  if (IsPlainDataMethod(global)) return {ImportVerdict::kVetted, {}, {}, {}};
-  const ImportJudgement plain = policy.Judge(global.module, global.name);
-  const PickleName fixed = FixPythonTwoName(global.module, global.name);
-  if (fixed.module == global.module && fixed.name == global.name) return plain;
-  const ImportJudgement other = policy.Judge(fixed.module, fixed.name);
-  // Old names of vetted ones are in no table.
-  if (plain.verdict == ImportVerdict::kUnvetted) return other;
-  return Badness(other.verdict) > Badness(plain.verdict) ? other : plain;
-}
+}  // namespace
 
-// Distributions of scipy.stats keep the source of three small functions in
-// their state and run it when they are unpickled.
-constexpr std::string_view kScipyTemplate = "_parse_arg_template";
-
-// True for what scipy writes: three definitions that return their arguments.
-// No call fits in, since a line has one opening parenthesis and no string but
-// 'mv'.
-bool IsScipyTemplate(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
-    if (line.empty()) continue;
-    const bool defines = line.starts_with("def _parse_args");
-    const bool rvs = line.starts_with("return self._argcheck_rvs(");
-    if (!defines && !rvs && !line.starts_with("return (")) return false;
-    if (std::count(line.begin(), line.end(), '(') != 1) return false;
-    constexpr std::string_view kMarks = "_ ,=.():'-";
-    for (const char c : line) {
-      const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                        (c >= '0' && c <= '9');
-      if (!word && kMarks.find(c) == std::string_view::npos) return false;
-    }
-    if (line.find("__") != std::string_view::npos) return false;
-  }
-  return true;
-}
-
-std::string Why(const ImportJudgement& judgement) {
+std::string PickleJudge::Why(const ImportJudgement& judgement) {
   std::string text;
   if (!judgement.category.empty()) {
     text += " (" + std::string(judgement.category);
@@ -195,10 +66,12 @@ std::string Why(const ImportJudgement& judgement) {
   return text;
 }
 
-}  // namespace
-
 void PickleJudge::Report(const Rule& rule, Sighting sighting) {
   Severity severity = rule.severity;
+  const bool unvetted = &rule == &kPickleUnvettedCall ||
+                        &rule == &kPickleUnvettedImport ||
+                        &rule == &kPickleUnknownClass;
+  if (unvetted && context_.imports().strict()) severity = Severity::kHigh;
   if (options_.depth != 0) {
     // Not run by loading the file, but by whoever unpickles the string.
     severity = std::min(severity, Severity::kHigh);
@@ -229,6 +102,14 @@ void PickleJudge::OnImport(const PickleMachine& machine,
       known.imported = true;
       known.offset = import.offset;
     }
+    if (import.computed && !known.computed) {
+      known.computed = true;
+      Report(kPickleUnresolvedImport,
+             {"imports " + machine.global(import.global).written +
+                  ", a name that is put together while the file is loaded",
+              import.offset, machine.global(import.global).Path(),
+              std::string(known.judgement.reference)});
+    }
     return;
   }
   if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) return;
@@ -236,16 +117,39 @@ void PickleJudge::OnImport(const PickleMachine& machine,
          {"imports " + import.detail, import.offset, import.detail});
 }
 
-std::uint32_t PickleJudge::DangerIn(const PickleMachine& machine,
-                                    PickleValue value, std::uint32_t depth,
-                                    std::uint32_t* budget) {
+bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
+                          Sought sought) {
+  const PickleGlobal& global = machine.global(id);
+  const ImportVerdict verdict = Know(machine, id).judgement.verdict;
+  switch (sought) {
+    case Sought::kDanger:
+      return verdict == ImportVerdict::kDangerous;
+    case Sought::kUnvetted:
+      // Transparent ones are judged by what they reach.
+      return verdict == ImportVerdict::kUnvetted &&
+             !IsTransparent(global.meaning);
+    case Sought::kConstructor:
+      return context_.imports()
+                 .JudgeConstructor(global.module, global.name)
+                 .verdict == ImportVerdict::kDangerous;
+  }
+  return true;
+}
+
+std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
+                                  PickleValue value, Sought sought) {
+  std::uint32_t budget = kMaxReach;
+  return FindIn(machine, value, sought, 0, &budget);
+}
+
+std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
+                                  PickleValue value, Sought sought,
+                                  std::uint32_t depth, std::uint32_t* budget) {
   if (depth > kMaxReachDepth || *budget == 0) return kNoPickleGlobal;
   --*budget;
   if (value.Is(PickleKind::kGlobal)) {
-    Known& known = Know(machine, value.index());
-    return known.judgement.verdict == ImportVerdict::kDangerous
-               ? value.index()
-               : kNoPickleGlobal;
+    return Matches(machine, value.index(), sought) ? value.index()
+                                                   : kNoPickleGlobal;
   }
   if (!value.Is(PickleKind::kNode)) return kNoPickleGlobal;
   const PickleNode& node = machine.arena().node(value);
@@ -256,7 +160,8 @@ std::uint32_t PickleJudge::DangerIn(const PickleMachine& machine,
     return kNoPickleGlobal;
   }
   for (const PickleValue item : machine.arena().Items(value, *budget)) {
-    const std::uint32_t found = DangerIn(machine, item, depth + 1, budget);
+    const std::uint32_t found =
+        FindIn(machine, item, sought, depth + 1, budget);
     if (found != kNoPickleGlobal) return found;
   }
   return kNoPickleGlobal;
@@ -279,7 +184,15 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
   const PickleGlobal& global = machine.global(call.global);
   Known& known = Know(machine, call.global);
   known.called = true;
-  if (IsTransparent(global.meaning)) return;
+  if (known.computed && known.judgement.verdict != ImportVerdict::kDangerous) {
+    if (++known.reports > kMaxReportsPerName) return;
+    ReportCall(machine, call, kPickleUnresolvedCall,
+               "calls " + global.written +
+                   ", a name that is put together while the file is loaded",
+               known.judgement);
+    return;
+  }
+  if (IsTransparent(global.meaning) || IsPlainTypeCall(machine, call)) return;
   if (global.meaning == PickleMeaning::kLoadBytes &&
       LoadsScannedBytes(machine, call)) {
     return;
@@ -292,6 +205,8 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
                known.judgement);
     return;
   }
+  if (JudgeConstructor(machine, call)) return;
+  if (verdict != ImportVerdict::kVetted) JudgeTexts(machine, call);
   if (verdict == ImportVerdict::kVetted || known.reported ||
       !options_.report_everything) {
     return;
@@ -303,6 +218,25 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
              known.judgement);
 }
 
+// Many classes are harmless when a pickler makes them empty and gives them a
+// state, and not when their __init__ is run with arguments of the file.
+bool PickleJudge::JudgeConstructor(const PickleMachine& machine,
+                                   const PickleCall& call) {
+  if (call.via == PickleCall::Via::kNewObject) return false;
+  const auto given = machine.ArgumentsOf(call.arguments);
+  if (given && given->empty()) return false;
+  const PickleGlobal& global = machine.global(call.global);
+  const ImportJudgement judgement =
+      context_.imports().JudgeConstructor(global.module, global.name);
+  if (judgement.verdict != ImportVerdict::kDangerous) return false;
+  Known& known = Know(machine, call.global);
+  if (++known.reports > kMaxReportsPerName) return true;
+  ReportCall(machine, call, kPickleDangerousCall,
+             "calls the constructor of " + global.written + Why(judgement),
+             judgement);
+  return true;
+}
+
 // torch.save() of a storage puts a legacy torch file into a string; that was
 // scanned as a pickle inside a string.
 bool PickleJudge::LoadsScannedBytes(const PickleMachine& machine,
@@ -310,24 +244,71 @@ bool PickleJudge::LoadsScannedBytes(const PickleMachine& machine,
   constexpr std::size_t kEnough = 64;
   const auto arguments = machine.ArgumentsOf(call.arguments);
   if (!arguments || arguments->size() != 1) return false;
-  const std::string head = machine.HeadOf((*arguments)[0], kEnough);
+  const PickleValue bytes = arguments->front();
+  std::string head = machine.HeadOf(bytes, kEnough);
+  const std::uint32_t maker = machine.ClassOf(bytes);
+  if (maker != kNoPickleGlobal &&
+      machine.global(maker).Path() == "_codecs.encode") {
+    // How protocol 2 writes bytes.
+    const auto encoded = machine.ArgumentsOf(machine.arena().Item(bytes, 1));
+    if (!encoded || encoded->size() != 2 ||
+        machine.TextOf((*encoded)[1]) != "latin1") {
+      return false;
+    }
+    head = machine.HeadOf((*encoded)[0], kEnough);
+    while (!head.empty() &&
+           (static_cast<unsigned char>(head.back()) & 0xc0U) == 0xc0U) {
+      head.pop_back();
+    }
+    head = DecodeLatin1(head).value_or(std::string());
+  }
   return IsLegacyTorch(std::as_bytes(std::span(head.data(), head.size())));
 }
 
-void PickleJudge::JudgeOperands(const PickleMachine& machine,
-                                const PickleCall& call) {
-  std::uint32_t budget = kMaxReach;
-  std::uint32_t found = DangerIn(machine, call.arguments, 0, &budget);
-  if (found == kNoPickleGlobal) {
-    found = DangerIn(machine, call.keywords, 0, &budget);
-  }
-  if (found == kNoPickleGlobal) return;
+void PickleJudge::ReportHeld(const PickleMachine& machine,
+                             const PickleCall& call, std::uint32_t found) {
   Known& known = Know(machine, found);
   known.called = true;
   if (++known.reports > kMaxReportsPerName) return;
   ReportCall(machine, call, kPickleDangerousCall,
              "gives " + machine.global(found).written + " to " +
                  machine.global(call.global).written + Why(known.judgement),
+             known.judgement);
+}
+
+void PickleJudge::JudgeOperands(const PickleMachine& machine,
+                                const PickleCall& call) {
+  const auto given = [&](Sought sought) {
+    const std::uint32_t found = FindIn(machine, call.arguments, sought);
+    return found != kNoPickleGlobal ? found
+                                    : FindIn(machine, call.keywords, sought);
+  };
+  const PickleGlobal& callee = machine.global(call.global);
+  const bool holder =
+      std::binary_search(kHolders.begin(), kHolders.end(), callee.Path());
+  std::uint32_t found = given(Sought::kDanger);
+  // A partial of a class calls it with arguments, and so do others.
+  if (found == kNoPickleGlobal && !holder &&
+      callee.meaning != PickleMeaning::kReconstructor &&
+      callee.meaning != PickleMeaning::kCallWithRest) {
+    found = given(Sought::kConstructor);
+  }
+  if (found != kNoPickleGlobal) {
+    ReportHeld(machine, call, found);
+    return;
+  }
+  if (!options_.report_everything || holder || IsFollowed(callee.meaning)) {
+    return;
+  }
+  found = given(Sought::kUnvetted);
+  if (found == kNoPickleGlobal) return;
+  Known& known = Know(machine, found);
+  known.called = true;
+  if (known.reported) return;
+  known.reported = true;
+  ReportCall(machine, call, kPickleUnvettedCall,
+             "gives " + machine.global(found).written + " to " +
+                 callee.written + ", which may call it",
              known.judgement);
 }
 
@@ -348,8 +329,19 @@ void PickleJudge::JudgeAttributeNames(const PickleMachine& machine,
     return;
   }
   for (std::size_t i = first; i < std::min(last, arguments->size()); ++i) {
-    const auto name = machine.TextOf((*arguments)[i]);
-    if (!name) continue;
+    const PickleValue value = (*arguments)[i];
+    const auto name = machine.TextOf(value);
+    if (!name) {
+      // Text that was not kept is no trick: the pickle is large.
+      if (!value.Is(PickleKind::kNode) && !value.Is(PickleKind::kGlobal) &&
+          !value.Is(PickleKind::kUnknown)) {
+        continue;
+      }
+      if (++unresolved_ > kMaxUnresolved) continue;
+      ReportCall(machine, call, kPickleUnresolvedImport,
+                 "reaches for an attribute whose name cannot be told", {});
+      continue;
+    }
     const ImportJudgement judgement = context_.imports().Judge("object", *name);
     if (judgement.verdict != ImportVerdict::kDangerous) continue;
     ReportCall(machine, call, kPickleDangerousImport,
@@ -407,37 +399,6 @@ void PickleJudge::OnModify(const PickleMachine& machine, PickleValue target,
          {"writes into " + path, offset,
           path + ".update(" + machine.Render(state, kMaxEvidence) + ")",
           std::string(known.judgement.reference)});
-}
-
-void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
-                          PickleValue state, std::uint64_t offset) {
-  std::uint32_t budget = kMaxReach;
-  const std::uint32_t found = DangerIn(machine, state, 0, &budget);
-  if (found != kNoPickleGlobal) {
-    Known& known = Know(machine, found);
-    known.called = true;
-    if (++known.reports <= kMaxReportsPerName) {
-      Report(kPickleDangerousCall,
-             {"puts " + machine.global(found).written +
-                  " into the state of an object" + Why(known.judgement),
-              offset,
-              machine.Render(object, kMaxEvidence / 2) + ".__setstate__(" +
-                  machine.Render(state, kMaxEvidence / 2) + ")",
-              std::string(known.judgement.reference)});
-    }
-  }
-  const std::uint32_t made_by = machine.ClassOf(object);
-  if (made_by == kNoPickleGlobal ||
-      !machine.global(made_by).module.starts_with("scipy.stats")) {
-    return;
-  }
-  const auto text = machine.Lookup(state, kScipyTemplate);
-  if (!text) return;
-  const auto known_text = machine.TextOf(*text);
-  if (known_text && IsScipyTemplate(*known_text)) return;
-  Report(kPickleDangerousCall, {"gives " + machine.global(made_by).written +
-                                    " a text that it runs as code",
-                                offset, machine.Render(*text, kMaxEvidence)});
 }
 
 void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,

@@ -35,9 +35,7 @@ class PickleJudge final : public PickleObserver {
                  std::string detail) override;
   void OnPayload(std::uint64_t offset, std::uint64_t size,
                  std::string_view head, bool decoded) override;
-  void OnPersistent(const PickleMachine& machine, PickleValue id) override {
-    if (options_.on_persistent) options_.on_persistent(machine, id);
-  }
+  void OnPersistent(const PickleMachine& machine, PickleValue id) override;
   void OnResult(const PickleMachine& machine, PickleValue result) override {
     if (options_.on_result) options_.on_result(machine, result);
   }
@@ -45,6 +43,12 @@ class PickleJudge final : public PickleObserver {
                         std::uint64_t next) override;
   void OnFrameCrossed(std::uint64_t frame_end) override;
   bool OnProgress(std::uint64_t offset) override;
+
+  /// What the import policy says of the name |id|.
+  const ImportJudgement& JudgementOf(const PickleMachine& machine,
+                                     std::uint32_t id) {
+    return Know(machine, id).judgement;
+  }
 
   /// Reports the imports that were never called.
   void Finish(const PickleMachine& machine);
@@ -55,26 +59,58 @@ class PickleJudge final : public PickleObserver {
     bool imported = false;
     bool called = false;
     bool reported = false;  // As unvetted; once is enough.
+    bool computed = false;  // Imported by a name that was put together.
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;
   };
 
   Known& Know(const PickleMachine& machine, std::uint32_t id);
-  /// A dangerous import among |value| and what it holds; kNoPickleGlobal if
-  /// there is none.
-  std::uint32_t DangerIn(const PickleMachine& machine, PickleValue value,
-                         std::uint32_t depth, std::uint32_t* budget);
+  /// What is looked for in values that are given to a call or an object.
+  enum class Sought : std::uint8_t {
+    kDanger,
+    kUnvetted,
+    kConstructor,  ///< A class that is dangerous when made with arguments.
+  };
+  bool Matches(const PickleMachine& machine, std::uint32_t id, Sought sought);
+  /// An import of that kind among |value| and what it holds;
+  /// kNoPickleGlobal if there is none.
+  std::uint32_t FindIn(const PickleMachine& machine, PickleValue value,
+                       Sought sought);
+  std::uint32_t FindIn(const PickleMachine& machine, PickleValue value,
+                       Sought sought, std::uint32_t depth,
+                       std::uint32_t* budget);
+  static std::string Why(const ImportJudgement& judgement);
   void JudgeNamed(const PickleMachine& machine, const PickleCall& call);
   static bool LoadsScannedBytes(const PickleMachine& machine,
                                 const PickleCall& call);
+  bool JudgeConstructor(const PickleMachine& machine, const PickleCall& call);
   void JudgeOperands(const PickleMachine& machine, const PickleCall& call);
+  void ReportHeld(const PickleMachine& machine, const PickleCall& call,
+                  std::uint32_t found);
   void JudgeAttributeNames(const PickleMachine& machine,
                            const PickleCall& call);
   void ReportCall(const PickleMachine& machine, const PickleCall& call,
                   const Rule& rule, std::string message,
                   const ImportJudgement& judgement);
   void Report(const Rule& rule, Sighting sighting);
+
+  // pickle_state_judge.cc.
+  void JudgeTexts(const PickleMachine& machine, const PickleCall& call);
+  void JudgeHooks(const PickleMachine& machine, PickleValue object,
+                  PickleValue state, std::uint64_t offset);
+  void JudgeScipyState(const PickleMachine& machine, PickleValue object,
+                       PickleValue state, std::uint64_t offset);
+  void JudgeFormulaState(const PickleMachine& machine, PickleValue object,
+                         PickleValue state, std::uint64_t offset);
+  void ReportState(const PickleMachine& machine, const Rule& rule,
+                   std::string message, PickleValue object, PickleValue state,
+                   std::uint64_t offset);
+
+  static constexpr std::size_t kMaxEvidence = 300;
+  /// Values looked at for a call.
+  static constexpr std::uint32_t kMaxReach = 64;
+  static constexpr std::uint16_t kMaxReportsPerName = 16;
 
   ScanContext& context_;
   ByteSource& source_;

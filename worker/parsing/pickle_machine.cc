@@ -213,6 +213,7 @@ PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
   import.global = id;
   import.offset = op_offset_;
   import.by_attribute = by_attribute;
+  import.computed = std::exchange(computed_, false);
   if (id == kNoPickleGlobal) import.detail = name.substr(0, kMaxNameBytes);
   observer_.OnImport(*this, import);
   if (id == kNoPickleGlobal) return PickleValue::Unknown(PickleMystery::kName);

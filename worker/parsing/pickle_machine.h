@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +44,7 @@ enum class PickleMeaning : std::uint8_t {
   kCallWithRest,   ///< operator.call(f, *args), copyreg.__newobj__(cls, *args)
   kReconstructor,  ///< copyreg._reconstructor(cls, base, state)
   kApply,          ///< _rebuild_from_type_v2(f, type, args, state)
+  kApplyNext,      ///< _reconstruct_array(f, args, ...)
   kImportModule,   ///< import_module(name), __import__(name)
   kResolveName,    ///< pkgutil.resolve_name("os:system"), pydoc.locate
   kAddExtension,   ///< copyreg.add_extension(module, name, code)
@@ -79,6 +81,9 @@ struct PickleImport {
   std::uint64_t offset = 0;  ///< Of the opcode.
   /// True if reached by getattr or the like and not by an opcode.
   bool by_attribute = false;
+  /// True if the name was put together while the file is loaded, or comes out
+  /// of a container: it may be another one than the machine worked out.
+  bool computed = false;
   std::string detail = {};  ///< What is known of a name that cannot be told.
 };
 
@@ -158,6 +163,24 @@ class PickleObserver {
     (void)machine;
     (void)id;
   }
+  /// |call|, which OnCall() told of, has returned |result|. Calls that it made
+  /// itself have returned before. Not told of every call: one that ends the
+  /// machine's patience never returns.
+  virtual void OnReturn(const PickleMachine& machine, const PickleCall& call,
+                        PickleValue result) {
+    (void)machine;
+    (void)call;
+    (void)result;
+  }
+  /// |items| go into |object|, which a call made: it may keep them or not. A
+  /// key and its value in turn if |pairs|.
+  virtual void OnItems(const PickleMachine& machine, PickleValue object,
+                       std::span<const PickleValue> items, bool pairs) {
+    (void)machine;
+    (void)object;
+    (void)items;
+    (void)pairs;
+  }
   /// STOP returns |result|.
   virtual void OnResult(const PickleMachine& machine, PickleValue result) {
     (void)machine;
@@ -216,7 +239,17 @@ class PickleMachine {
   std::string HeadOf(PickleValue value, std::size_t size) const;
   /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
   std::uint32_t ClassOf(PickleValue value) const;
+  /// True for a str or bytes that a call or a container gave.
+  bool IsComputed(PickleValue value) const {
+    const bool text = arena_.IsNode(value, PickleNodeKind::kText) ||
+                      arena_.IsNode(value, PickleNodeKind::kBytes);
+    return text && arena_.node(value).computed;
+  }
   std::uint8_t protocol() const { return protocol_; }
+  /// Offset of the opcode that is executed.
+  std::uint64_t op_offset() const { return op_offset_; }
+  /// Opcodes that were executed so far.
+  std::uint64_t opcodes() const { return opcodes_; }
 
  private:
   friend class PickleCaller;
@@ -365,6 +398,7 @@ class PickleMachine {
   bool complete_ = false;
   bool frame_noted_ = false;
   bool limit_noted_ = false;
+  bool computed_ = false;  // The next name to import was put together.
 
   struct Hash {
     using is_transparent = void;

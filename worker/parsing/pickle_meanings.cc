@@ -44,6 +44,8 @@ constexpr Row kRows[] = {
     {"torch._tensor", "_rebuild_from_type", M::kApply},
     {"torch._tensor", "_rebuild_from_type_v2", M::kApply},
     {"torch.tensor", "_rebuild_from_type", M::kApply},
+    {"jax._src.array", "_reconstruct_array", M::kApplyNext},
+    {"jax._src.device_array", "reconstruct_device_array", M::kApplyNext},
     {"importlib", "import_module", M::kImportModule},
     {"importlib", "__import__", M::kImportModule},
     {"importlib._bootstrap", "__import__", M::kImportModule},

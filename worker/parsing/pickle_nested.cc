@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "worker/containers/inflate_source.h"
+#include "worker/containers/unpacked_source.h"
+#include "worker/parsing/marshal_reader.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/pickle_text.h"
 
@@ -15,70 +16,146 @@ namespace scanengine {
 namespace {
 
 // Of an encoded string so much is decoded in memory.
-constexpr std::size_t kMaxDecoded = 1 << 20;
+constexpr std::size_t kMaxDecoded = 8 << 20;
 constexpr std::size_t kProbeBytes = 4096;
+// Of an encoded string so much is decoded to see what is in it.
+constexpr std::size_t kProbeEncoded = 1024;
 constexpr std::size_t kLeastEncoded = 20;
 constexpr std::uint32_t kMaxNestedStreams = 64;
+constexpr std::uint32_t kMaxGuesses = 4;
 
-enum class Form { kNone, kRaw, kLatin1, kBase64, kHex, kZlib, kGzip };
+enum class Form { kNone, kRaw, kLatin1, kBase64, kHex, kPacked, kMarshal };
 
 std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 std::uint8_t ByteAt(std::string_view text, std::size_t i) {
   return static_cast<std::uint8_t>(text[i]);
 }
 
-bool IsZlibHeader(std::string_view head) {
-  return (head[0] & 0x0f) == 8 && ByteAt(head, 0) >> 4 <= 7 &&
-         (ByteAt(head, 0) * 256U + ByteAt(head, 1)) % 31 == 0 &&
-         (head[1] & 0x20) == 0;
+bool IsBreak(char c) { return c == '\n' || c == '\r' || c == '\t'; }
+
+bool IsCode(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+         (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_';
 }
 
+bool IsHexDigit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+         (c >= 'A' && c <= 'F');
+}
+
+// "80 04 95": as bytes.hex(" ") writes it.
+bool IsSpacedHex(std::string_view head) {
+  return head.size() >= kLeastEncoded && IsHexDigit(head[0]) &&
+         IsHexDigit(head[1]) && head[2] == ' ' && IsHexDigit(head[3]) &&
+         IsHexDigit(head[4]) && head[5] == ' ';
+}
+
+// As .pyc files begin, behind the version.
+bool IsBytecodeMagic(std::string_view head) {
+  return head[2] == '\r' && head[3] == '\n';
+}
+
+// Begins as base64 or hex do, lines of any length included.
 bool IsEncodedText(std::string_view head) {
   if (head.size() < kLeastEncoded) return false;
-  const auto is_code = [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
-           c == '_';
-  };
-  return std::all_of(head.begin(), head.begin() + kLeastEncoded - 2, is_code);
-}
-
-bool LooksRaw(std::string_view head) {
-  return LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)));
-}
-
-// A decoded beginning that is a pickle, or a compressed something.
-bool LooksDecoded(const std::optional<std::string>& head) {
-  if (!head || head->size() < kLeastPicklePayload) return false;
-  return LooksRaw(*head) || head->starts_with("\x1f\x8b\x08") ||
-         (head->starts_with('\x78') && IsZlibHeader(*head)) ||
-         IsEncodedText(*head);
-}
-
-Form FormOf(std::string_view head) {
-  if (head.size() < kLeastPicklePayload) return Form::kNone;
-  if (head.starts_with("\xc2\x80")) {
-    return LooksDecoded(
-               DecodeLatin1(head.substr(0, head.size() & ~std::size_t{1})))
-               ? Form::kLatin1
-               : Form::kNone;
+  if (IsSpacedHex(head)) return true;
+  std::size_t codes = 0;
+  std::size_t spaces = 0;
+  for (const char c : head.substr(0, 2 * kLeastEncoded)) {
+    if (IsCode(c)) {
+      if (++codes == kLeastEncoded - 4) return true;
+    } else if (IsBreak(c) || (c == ' ' && codes == 0)) {
+      ++spaces;
+    } else {
+      return c == '=' && codes + spaces + 4 >= head.size();
+    }
   }
-  if (head.starts_with("\x1f\x8b\x08")) return Form::kGzip;
-  if (head[0] == 0x78 && IsZlibHeader(head)) return Form::kZlib;
-  if (LooksRaw(head)) return Form::kRaw;
+  return false;
+}
+
+bool MayBeLatin1(std::string_view head) {
+  // A byte of a header that is no ASCII is among the first.
+  const std::string_view start = head.substr(0, 12);
+  return std::any_of(start.begin(), start.end(),
+                     [](char c) { return c == '\xc2' || c == '\xc3'; });
+}
+
+std::string_view EvenPart(std::string_view text) {
+  return text.substr(0, text.size() & ~std::size_t{1});
+}
+
+// The digits that |text| begins with.
+std::string_view HexPart(std::string_view text) {
+  const auto end = std::find_if_not(text.begin(), text.end(), IsHexDigit);
+  return text.substr(0, static_cast<std::size_t>(end - text.begin()));
+}
+
+// Without what may be half of a character.
+std::string_view WholeCharacters(std::string_view text) {
+  if (!text.empty() && (ByteAt(text, text.size() - 1) & 0xc0U) == 0xc0U) {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+std::optional<std::string> Undo(Form form, std::string_view text) {
+  switch (form) {
+    case Form::kHex:
+      return DecodeHex(text);
+    case Form::kBase64:
+      return DecodeBase64(text);
+    default:
+      return DecodeLatin1(text);
+  }
+}
+
+Form FormOf(std::string_view head, std::uint32_t guesses = 0);
+
+// True if |text| decoded by |form| begins as something of interest.
+bool Promises(Form form, std::string_view text, std::uint32_t guesses) {
+  const auto decoded = Undo(form, text);
+  return decoded && decoded->size() >= kLeastPicklePayload &&
+         FormOf(*decoded, guesses + 1) != Form::kNone;
+}
+
+Form FormOf(std::string_view head, std::uint32_t guesses) {
+  if (head.size() < kLeastPicklePayload || guesses > kMaxGuesses) {
+    return Form::kNone;
+  }
+  if (MayBeMarshalCode(head)) return Form::kMarshal;
+  const auto packed = CompressionOf(BytesOf(head));
+  // Of the headers of zlib only those that zlib writes.
+  if (packed && CanUnpack(*packed) &&
+      (*packed != Compression::kZlib || head[0] == 'x')) {
+    return Form::kPacked;
+  }
+  if (LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)))) return Form::kRaw;
+  const std::string_view some = head.substr(0, kProbeEncoded);
+  if (MayBeLatin1(head) &&
+      Promises(Form::kLatin1, WholeCharacters(some), guesses)) {
+    return Form::kLatin1;
+  }
   if (!IsEncodedText(head)) return Form::kNone;
-  const std::string_view some = head.substr(0, 1024);
-  const auto hex = DecodeHex(some.substr(0, some.size() & ~std::size_t{1}));
-  if (LooksDecoded(hex) && !IsEncodedText(*hex)) return Form::kHex;
-  const auto base64 = DecodeBase64(some);
-  if (base64 && base64->size() >= kLeastPicklePayload &&
-      (LooksRaw(*base64) || base64->starts_with("\x1f\x8b\x08") ||
-       (base64->starts_with('\x78') && IsZlibHeader(*base64)))) {
-    return Form::kBase64;
+  std::size_t end = 0;
+  while (end < some.size() &&
+         (IsCode(some[end]) || IsBreak(some[end]) || some[end] == ' ')) {
+    ++end;
   }
+  const std::string_view codes = some.substr(0, end);
+  std::string digits;
+  std::copy_if(codes.begin(), codes.end(), std::back_inserter(digits),
+               [](char c) { return !IsBreak(c) && c != ' '; });
+  if (Promises(Form::kHex, EvenPart(HexPart(digits)), guesses)) {
+    return Form::kHex;
+  }
+  if (Promises(Form::kBase64, digits, guesses)) return Form::kBase64;
   return Form::kNone;
 }
 
@@ -91,10 +168,13 @@ class NestedScan {
   void Run();
 
  private:
-  void ScanRaw(ByteSource& source, std::uint64_t offset, std::uint32_t depth);
-  void ScanDecoded(const std::string& decoded);
-  void ScanInflated(InflateFormat format);
+  void ScanRaw(ByteSource& source);
+  void ScanDecoded(std::string_view decoded);
+  void ScanPacked();
+  void ScanMarshal();
+  void ScanEncoded(Form form);
   std::optional<std::string> Whole();
+  std::string DangerousNames(const MarshalCode& code) const;
   void ReportLimit(std::string what);
 
   ScanContext& context_;
@@ -107,13 +187,13 @@ void NestedScan::ReportLimit(std::string what) {
   context_.MarkIncomplete(OutcomeStatus::kLimit, "a pickle inside a string");
 }
 
-void NestedScan::ScanRaw(ByteSource& source, std::uint64_t offset,
-                         std::uint32_t depth) {
+void NestedScan::ScanRaw(ByteSource& source) {
   context_.Report(kPickleNested,
                   {"a string holds a pickle", payload_.report_offset});
   PickleOptions options;
-  options.depth = depth;
+  options.depth = payload_.depth + 1;
   options.report_offset = payload_.report_offset;
+  std::uint64_t offset = 0;
   for (std::uint32_t i = 0; i < kMaxNestedStreams; ++i) {
     const PickleEnd end = ScanPickleIn(context_, source, offset, options);
     if (!end.complete || end.offset <= offset) return;
@@ -124,88 +204,153 @@ void NestedScan::ScanRaw(ByteSource& source, std::uint64_t offset,
     head.resize(got.value());
     if (!LooksLikePickle(head, PickleDoubt::kLoose)) return;
   }
+  ReportLimit("a string holds more than " + std::to_string(kMaxNestedStreams) +
+              " pickles");
 }
 
+// All of the string, or as much as may be decoded.
 std::optional<std::string> NestedScan::Whole() {
   if (payload_.decoded) return std::string(payload_.head);
-  const auto size = static_cast<std::size_t>(
-      std::min<std::uint64_t>(payload_.size, kMaxDecoded));
-  auto bytes = ReadExactly(payload_.source, payload_.offset, size);
-  if (!bytes.ok()) return std::nullopt;
-  if (payload_.size > kMaxDecoded) {
-    ReportLimit("an encoded string of more than 1 MiB is decoded in part");
+  std::string text;
+  std::vector<std::byte> piece(64 << 10);
+  const auto most = std::min<std::uint64_t>(payload_.size, kMaxDecoded + 1);
+  while (text.size() < most) {
+    const auto part = std::span(piece).first(
+        std::min<std::size_t>(piece.size(), most - text.size()));
+    const auto got =
+        payload_.source.ReadAt(payload_.offset + text.size(), part);
+    if (!got.ok() || got.value() == 0) break;
+    text += TextOf(part.first(got.value()));
   }
-  return std::string(reinterpret_cast<const char*>(bytes.value().data()),
-                     bytes.value().size());
+  if (text.empty()) return std::nullopt;
+  if (text.size() > kMaxDecoded) {
+    ReportLimit("an encoded string of more than 8 MiB is decoded in part");
+    text.resize(kMaxDecoded);
+  }
+  return text;
 }
 
-void NestedScan::ScanDecoded(const std::string& decoded) {
+void NestedScan::ScanDecoded(std::string_view decoded) {
   MemorySource source(BytesOf(decoded));
-  const PicklePayload inner{source,
-                            0,
-                            decoded.size(),
-                            decoded,
-                            true,
-                            payload_.report_offset,
-                            payload_.depth + 1};
+  const PicklePayload inner{source,         0,
+                            decoded.size(), decoded,
+                            true,           payload_.report_offset,
+                            payload_.depth, payload_.encodings + 1};
   ScanNestedPickle(context_, inner);
 }
 
-void NestedScan::ScanInflated(InflateFormat format) {
+void NestedScan::ScanPacked() {
   MemorySource memory(BytesOf(payload_.head));
   SubSource part(payload_.source, payload_.offset, payload_.size);
   ByteSource& packed =
       payload_.decoded ? static_cast<ByteSource&>(memory) : part;
-  InflateSource inflated(context_, packed, format);
+  const auto compression = CompressionOf(BytesOf(payload_.head));
+  if (!compression) return;
+  UnpackedSource unpacked(context_, packed, *compression);
   std::vector<std::byte> head(kProbeBytes);
-  const auto got = inflated.ReadAt(0, head);
-  if (!got.ok() || got.value() == 0) return;
-  head.resize(got.value());
-  if (!LooksLikePickle(head)) return;
-  ScanRaw(inflated, 0, payload_.depth + 1);
+  std::size_t have = 0;
+  while (have < head.size()) {
+    const auto got = unpacked.ReadAt(have, std::span(head).subspan(have));
+    if (!got.ok() || got.value() == 0) break;
+    have += got.value();
+  }
+  if (unpacked.memory_short()) {
+    ReportLimit("a compressed string takes too much memory to unpack");
+  }
+  head.resize(have);
+  const PicklePayload inner{unpacked,       0,
+                            kUnknownSize,   TextOf(head),
+                            false,          payload_.report_offset,
+                            payload_.depth, payload_.encodings + 1};
+  ScanNestedPickle(context_, inner);
+}
+
+void NestedScan::ScanEncoded(Form form) {
+  auto text = Whole();
+  if (!text) return;
+  if (form != Form::kLatin1) {
+    // The code may end before the string does.
+    const auto end = std::find_if(text->begin(), text->end(), [](char c) {
+      return !IsCode(c) && !IsBreak(c) && c != ' ';
+    });
+    text->erase(end, text->end());
+    std::erase_if(*text, [](char c) { return IsBreak(c) || c == ' '; });
+    if (form == Form::kHex) text->resize(EvenPart(HexPart(*text)).size());
+  }
+  const auto decoded = Undo(form, *text);
+  if (!decoded || !context_.ChargeUnpacked(decoded->size(), text->size())) {
+    return;
+  }
+  text.reset();
+  ScanDecoded(*decoded);
+}
+
+// Names that run code or reach for the system: "os.system, exec".
+std::string NestedScan::DangerousNames(const MarshalCode& code) const {
+  constexpr std::size_t kMostListed = 8;
+  constexpr std::string_view kBuiltins[] = {"eval", "exec", "compile",
+                                            "__import__", "open"};
+  std::vector<std::string> found;
+  for (std::size_t i = 0; i < code.names.size(); ++i) {
+    const std::string& name = code.names[i];
+    // What is taken from a module most often comes next.
+    const std::string next =
+        i + 1 < code.names.size() ? code.names[i + 1] : std::string();
+    if (std::ranges::find(kBuiltins, name) != std::end(kBuiltins)) {
+      found.push_back(name);
+    } else if (context_.imports().Judge(name, next).verdict ==
+               ImportVerdict::kDangerous) {
+      found.push_back(name);
+      if (!next.empty()) found.back().append(".").append(next);
+    }
+  }
+  if (found.size() > kMostListed) found.resize(kMostListed);
+  std::string list;
+  for (const std::string& name : found) {
+    if (!list.empty()) list += ", ";
+    list += name;
+  }
+  return list;
+}
+
+void NestedScan::ScanMarshal() {
+  const auto bytes = Whole();
+  const auto code =
+      bytes ? ReadMarshalCode(*bytes) : std::optional<MarshalCode>();
+  if (!code) return;
+  const std::string dangerous = DangerousNames(*code);
+  std::string evidence = "names:";
+  for (const std::string& name : code->names) evidence.append(" ").append(name);
+  if (!code->strings.empty()) evidence += "; strings:";
+  for (const std::string& text : code->strings) {
+    evidence.append(" '").append(text).append("'");
+  }
+  std::string message = "a string holds compiled Python code";
+  if (!code->filename.empty()) message += " of " + code->filename;
+  if (!dangerous.empty()) message += " that uses " + dangerous;
+  if (!code->whole) message += "; it is broken or cut";
+  context_.Report(kPickleCode,
+                  dangerous.empty() ? kPickleCode.severity : Severity::kHigh,
+                  {std::move(message), payload_.report_offset, evidence});
 }
 
 void NestedScan::Run() {
-  switch (FormOf(payload_.head)) {
+  const Form form = FormOf(payload_.head);
+  switch (form) {
     case Form::kNone:
       return;
-    case Form::kRaw:
-      if (payload_.decoded) {
-        MemorySource source(BytesOf(payload_.head));
-        ScanRaw(source, 0, payload_.depth + 1);
-      } else {
-        SubSource source(payload_.source, payload_.offset, payload_.size);
-        ScanRaw(source, 0, payload_.depth + 1);
-      }
-      return;
-    case Form::kZlib:
-      return ScanInflated(InflateFormat::kZlib);
-    case Form::kGzip:
-      return ScanInflated(InflateFormat::kGzip);
-    case Form::kLatin1:
-      if (const auto whole = Whole()) {
-        if (auto decoded = DecodeLatin1(*whole)) {
-          ScanDecoded(*decoded);
-        }
-      }
-      return;
-    case Form::kBase64:
-    case Form::kHex: {
-      const bool hex = FormOf(payload_.head) == Form::kHex;
-      const auto whole = Whole();
-      if (!whole) return;
-      // The code may end before the string does.
-      auto decoded = hex ? DecodeHex(*whole) : DecodeBase64(*whole);
-      if (!decoded) {
-        const auto end = std::find_if(whole->begin(), whole->end(), [](char c) {
-          return !IsEncodedText(std::string(kLeastEncoded, c)) && c != '\n';
-        });
-        const std::string part(whole->begin(), end);
-        decoded = hex ? DecodeHex(part) : DecodeBase64(part);
-      }
-      if (decoded) ScanDecoded(*decoded);
+    case Form::kRaw: {
+      MemorySource memory(BytesOf(payload_.head));
+      SubSource part(payload_.source, payload_.offset, payload_.size);
+      ScanRaw(payload_.decoded ? static_cast<ByteSource&>(memory) : part);
       return;
     }
+    case Form::kPacked:
+      return ScanPacked();
+    case Form::kMarshal:
+      return ScanMarshal();
+    default:
+      return ScanEncoded(form);
   }
 }
 
@@ -213,28 +358,43 @@ void NestedScan::Run() {
 
 bool MayHoldPickle(std::string_view head) {
   if (head.size() < kLeastPicklePayload) return false;
+  const std::uint8_t second = ByteAt(head, 1);
   switch (ByteAt(head, 0)) {
     case 0x80:
-      return ByteAt(head, 1) <= 5;
-    case 0x78:
-      return IsZlibHeader(head) || IsEncodedText(head);
-    case 0x1f:
-      return ByteAt(head, 1) == 0x8b;
-    case 0xc2:
-      return ByteAt(head, 1) == 0x80;
+      return second <= 5;
+    case 0x78:  // zlib
+      return second == 0x01 || second == 0x5e || second == 0x9c ||
+             second == 0xda || second == 0xc2 || second == 0xc3 ||
+             IsEncodedText(head);
+    case 0x1f:  // gzip
+      return second == 0x8b || second == 0xc2;
+    case 0xc2:  // Latin-1
+      return second == 0x80;
+    case 0xc3:
+      return second == 0xa3 || second == 0xbd;
+    case 0xe3:  // marshal
+      return true;
+    case 0xfd:  // xz
+      return second == 0x37;
+    case 0x04:  // lz4
+      return second == 0x22;
+    case 'B':  // bzip2
+      return (second == 'Z' && head[2] == 'h') || IsEncodedText(head) ||
+             IsBytecodeMagic(head);
     case '(':
-    case ']':
+    case ']':  // lzma, too
     case '}':
       return true;
     case 'c':
-      return head.find('\n') != std::string_view::npos || IsEncodedText(head);
+      return second == 0 || head.find('\n') != std::string_view::npos ||
+             IsEncodedText(head);
     default:
-      return IsEncodedText(head);
+      return IsEncodedText(head) || IsBytecodeMagic(head);
   }
 }
 
 void ScanNestedPickle(ScanContext& context, const PicklePayload& payload) {
-  if (payload.depth >= kMaxNestedPickles) {
+  if (payload.depth >= kMaxNestedPickles || payload.encodings > kMaxEncodings) {
     if (FormOf(payload.head) != Form::kNone) {
       context.Report(kPickleNestedLimit,
                      {"pickles inside strings are nested too deep",

@@ -15,10 +15,13 @@ namespace scanengine {
 inline constexpr std::size_t kLeastPicklePayload = 12;
 
 /// Pickles inside strings inside pickles are followed so deep.
-inline constexpr std::uint32_t kMaxNestedPickles = 4;
+inline constexpr std::uint32_t kMaxNestedPickles = 8;
+/// Encodings of one string around each other.
+inline constexpr std::uint32_t kMaxEncodings = 12;
 
-/// Quick test whether a string may hold a pickle: raw, as Latin-1 text,
-/// base64, hex, or compressed. Most strings fail at the first byte.
+/// Quick test whether a string may hold a pickle or Python code: raw, as
+/// Latin-1 text, base64, hex, or compressed. Most strings fail at the first
+/// byte.
 bool MayHoldPickle(std::string_view head);
 
 /// A string in a pickle, to be searched.
@@ -30,10 +33,12 @@ struct PicklePayload {
   bool decoded = false;
   std::uint64_t report_offset = 0;  ///< For findings.
   std::uint32_t depth = 0;          ///< Pickles around it.
+  std::uint32_t encodings = 0;      ///< That were undone.
 };
 
-/// Looks for a pickle in |payload|, decodes it if need be, scans it and reports
-/// what is in it at the payload's offset.
+/// Looks for a pickle or a code object in |payload|, undoes what it is encoded
+/// by (base64, hex, Latin-1 and all compressions, in any order), scans it and
+/// reports what is in it at the payload's offset.
 void ScanNestedPickle(ScanContext& context, const PicklePayload& payload);
 
 }  // namespace scanengine

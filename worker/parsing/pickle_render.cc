@@ -1,9 +1,8 @@
-// Values as Python-like text, for people. Bounded in depth and size.
+#include "worker/parsing/pickle_render.h"
 
 #include <algorithm>
 
 #include "ipc/text.h"
-#include "worker/parsing/pickle_machine.h"
 
 namespace scanengine {
 namespace {
@@ -25,26 +24,7 @@ std::string Quoted(std::string_view text, bool bytes) {
 
 }  // namespace
 
-/// Writes one value.
-class PickleRenderer {
- public:
-  PickleRenderer(const PickleMachine& machine, std::size_t max_bytes)
-      : machine_(machine), max_bytes_(max_bytes) {}
-
-  void Write(PickleValue value, std::uint32_t depth);
-  void WriteArguments(PickleValue arguments, std::uint32_t depth);
-  std::string Finish() { return Printable(out_, max_bytes_); }
-  void Add(std::string_view text) { out_ += text; }
-
- private:
-  void WriteNode(PickleValue value, std::uint32_t depth);
-  void WriteItems(PickleValue value, std::uint32_t depth, bool pairs);
-  bool full() const { return out_.size() > max_bytes_; }
-
-  const PickleMachine& machine_;
-  std::size_t max_bytes_;
-  std::string out_;
-};
+std::string PickleRenderer::Finish() { return Printable(out_, max_bytes_); }
 
 void PickleRenderer::WriteItems(PickleValue value, std::uint32_t depth,
                                 bool pairs) {
@@ -56,14 +36,18 @@ void PickleRenderer::WriteItems(PickleValue value, std::uint32_t depth,
   if (machine_.arena().node(value).count > items.size()) out_ += ", ...";
 }
 
-void PickleRenderer::WriteArguments(PickleValue arguments,
-                                    std::uint32_t depth) {
+void PickleRenderer::WriteArguments(PickleValue arguments, std::uint32_t depth,
+                                    PickleValue keywords) {
   out_ += '(';
   if (machine_.arena().IsNode(arguments, PickleNodeKind::kTuple)) {
     WriteItems(arguments, depth, false);
   } else if (!arguments.Is(PickleKind::kEmptyTuple)) {
     out_ += '*';
     Write(arguments, depth + 1);
+  }
+  if (!keywords.Is(PickleKind::kNone)) {
+    out_ += arguments.Is(PickleKind::kEmptyTuple) ? "**" : ", **";
+    Write(keywords, depth + 1);
   }
   out_ += ')';
 }
@@ -96,6 +80,12 @@ void PickleRenderer::WriteNode(PickleValue value, std::uint32_t depth) {
       out_ += '}';
       return;
     case PickleNodeKind::kCall:
+      if (name_of_) {
+        if (const std::string name = name_of_(value); !name.empty()) {
+          out_ += name;
+          return;
+        }
+      }
       Write(node.items[0], depth + 1);
       WriteArguments(node.items[1], depth + 1);
       return;

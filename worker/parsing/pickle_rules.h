@@ -43,25 +43,41 @@ inline constexpr Rule kPickleUnvettedCall{
     "The pickle calls something that nobody has vetted",
     "It is in none of the tables. It may be a class of your own code, or "
     "something that is not known to be dangerous yet.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE; else do not load this file.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE; else do not load "
+    "this file.",
     "CWE-502"};
 inline constexpr Rule kPickleUnvettedImport{
     "pickle-unvetted-import",
     Severity::kLow,
     "The pickle refers to something that nobody has vetted",
     "Importing it runs the code of its module, if that is installed.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE.",
     "CWE-502"};
 inline constexpr Rule kPickleUnknownClass{
     "pickle-unknown-class",
     Severity::kLow,
     "The pickle makes an object of a known library that is not vetted",
     "The library is a common one, but this class of it has not been looked at.",
-    "If you know it and it is harmless, list it as vetted in a file for "
-    "--policy FILE.",
+    "If you know it and it is harmless, put the line \"vetted<TAB>module<TAB>"
+    "name\" into a file and scan again with --policy FILE.",
     "CWE-502"};
+inline constexpr Rule kPickleCodeText{
+    "pickle-code-text",
+    Severity::kHigh,
+    "The pickle gives source code or a command to something not vetted",
+    "What takes the text may run it.",
+    "Do not load this file unless you know what the text is for.",
+    "CWE-94"};
+inline constexpr Rule kPicklePlantedHook{
+    "pickle-planted-hook",
+    Severity::kHigh,
+    "The pickle plants a hook in an object",
+    "Libraries look this attribute up on any object, and call it or trust the "
+    "address in it. Picklers never write it.",
+    "Do not load this file.",
+    "CWE-915"};
 inline constexpr Rule kPickleModifies{
     "pickle-modifies-import",
     Severity::kCritical,
@@ -84,6 +100,14 @@ inline constexpr Rule kPickleNested{
     "pickle-nested", Severity::kInfo, "A string in the pickle holds a pickle",
     "It is harmless until some code unpickles it; it was scanned too.",
     "See the other findings at this offset, if there are any."};
+inline constexpr Rule kPickleCode{
+    "pickle-code-object",
+    Severity::kMedium,
+    "A string in the pickle holds compiled Python code",
+    "It is harmless until some code runs it; models seldom carry code, and "
+    "loaders that do run it trust the file.",
+    "Do not load this file unless you know why it carries code.",
+    "CWE-506"};
 inline constexpr Rule kPickleNestedLimit{
     "pickle-nested-limit", Severity::kMedium,
     "A pickle in a string was not scanned to its end",
@@ -108,14 +132,12 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,  &kPickleDangerousImport,
-    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
-    &kPickleUnvettedCall,   &kPickleUnvettedImport,
-    &kPickleUnknownClass,   &kPickleModifies,
-    &kPickleMalformed,      &kPickleOddStructure,
-    &kPickleNested,         &kPickleNestedLimit,
-    &kPickleLimit,          &kPickleTrailingData,
-    &kPickleLeadingData};
+    &kPickleDangerousCall,    &kPickleDangerousImport, &kPickleUnresolvedCall,
+    &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
+    &kPickleUnknownClass,     &kPickleModifies,        &kPickleCodeText,
+    &kPicklePlantedHook,      &kPickleMalformed,       &kPickleOddStructure,
+    &kPickleNested,           &kPickleCode,            &kPickleNestedLimit,
+    &kPickleLimit,            &kPickleTrailingData,    &kPickleLeadingData};
 
 }  // namespace scanengine
 

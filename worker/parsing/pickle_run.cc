@@ -125,10 +125,10 @@ class PickleMachine::Hot {
     }
     return true;
   }
-  /// Dicts take pairs; what is neither a dict nor an import drops them.
   bool PutPairs(PickleValue target, const PickleValue* first) {
-    if (target.Is(PickleKind::kGlobal) || (top_ - first) % 2 != 0) return false;
-    if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return true;
+    if ((top_ - first) % 2 != 0) return false;
+    if (target.Is(PickleKind::kData)) return true;
+    if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return false;
     if (AnyUnhashable(first, 2)) return false;
     for (const PickleValue* at = first; at != top_; at += 2) {
       m_.arena_.AppendPair(target, at[0], at[1]);

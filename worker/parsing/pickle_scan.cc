@@ -1,5 +1,6 @@
 #include "worker/parsing/pickle_scan.h"
 
+#include "worker/parsing/pickle_inspector.h"
 #include "worker/parsing/pickle_judge.h"
 
 namespace scanengine {
@@ -13,6 +14,9 @@ PickleEnd ScanPickleIn(ScanContext& context, ByteSource& source,
                        std::uint64_t offset, const PickleOptions& options) {
   context.SetPhase("pickle opcodes");
   PickleJudge judge(context, source, options);
+  if (context.inspection() != nullptr) {
+    return InspectPickle(context, source, offset, options, judge);
+  }
   PickleMachine machine(source, offset, judge);
   const PickleEnd end = machine.Run();
   judge.Finish(machine);

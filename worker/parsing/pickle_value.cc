@@ -113,6 +113,15 @@ bool PickleArena::CanMatter(PickleValue item) const {
   }
 }
 
+// A key that decides what a class does with its state.
+bool PickleArena::IsTellingKey(PickleValue key) const {
+  if (key.Is(PickleKind::kFarText) || key.Is(PickleKind::kData)) return true;
+  if (!IsNode(key, PickleNodeKind::kText)) return false;
+  const std::string_view name = text(key);
+  return name.starts_with("__") || name.starts_with("_parse_arg") ||
+         name == "formula";
+}
+
 void PickleArena::AppendKept(PickleNode& head, PickleValue item) {
   const std::uint32_t slot = head.kept % 3;
   if (slot == 0 && head.kept != 0) {
@@ -133,6 +142,8 @@ void PickleArena::Append(PickleValue container, PickleValue item) {
   if (head.count != kMaxCount) ++head.count;
   if (head.kept < kMaxKept || (head.kept < kMaxKeptAlive && CanMatter(item))) {
     AppendKept(head, item);
+  } else if (!head.lost && CanMatter(item)) {
+    head.lost = true;
   }
 }
 
@@ -141,13 +152,19 @@ void PickleArena::AppendPair(PickleValue dict, PickleValue key,
   if (!dict.Is(PickleKind::kNode)) return;
   PickleNode& head = node(dict);
   if (head.count < kMaxCount - 1) head.count += 2;
-  if (head.kept + 1U < kMaxKept || (head.kept + 1U < kMaxKeptAlive &&
-                                    (CanMatter(value) || CanMatter(key)))) {
+  const bool matters =
+      head.kept + 1U >= kMaxKept &&
+      (CanMatter(value) || CanMatter(key) || IsTellingKey(key));
+  if (head.kept + 1U < kMaxKept ||
+      (head.kept + 1U < kMaxKeptAlive && matters)) {
     const std::uint16_t before = head.kept;
     AppendKept(head, key);
     AppendKept(head, value);
     // Out of nodes between the two: a key without its value misleads.
     if (head.kept == before + 1) --head.kept;
+    if (head.kept == before) head.lost = true;
+  } else if (matters) {
+    head.lost = true;
   }
 }
 
@@ -201,6 +218,7 @@ void PickleArena::BeginCollection() {
 }
 
 void PickleArena::Sweep(std::size_t roots) {
+  ++sweeps_;
   free_.clear();
   slabs_full_ = false;
   for (std::uint32_t i = nodes_; i-- > 1;) {

@@ -114,12 +114,15 @@ enum class PickleNodeKind : std::uint8_t {
 /// Fixed-size cell. Containers chain further cells.
 struct PickleNode {
   PickleNodeKind kind = PickleNodeKind::kFree;
-  bool marked = false;
-  std::uint16_t kept = 0;   ///< Items that are kept.
-  std::uint32_t next = 0;   ///< Cell with further items; 0: none.
-  std::uint32_t tail = 0;   ///< Last cell of the chain; 0: this one.
-  std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
-  PickleValue items[3];     ///< Text: slab and place; a short one itself.
+  bool marked : 1 = false;
+  bool touched : 1 = false;   ///< A function had it and may have changed it.
+  bool lost : 1 = false;      ///< Lacks items that may matter.
+  bool computed : 1 = false;  ///< Text that a function put together.
+  std::uint16_t kept = 0;     ///< Items that are kept.
+  std::uint32_t next = 0;     ///< Cell with further items; 0: none.
+  std::uint32_t tail = 0;     ///< Last cell of the chain; 0: this one.
+  std::uint32_t count = 0;    ///< Items or bytes there were; saturates.
+  PickleValue items[3];       ///< Text: slab and place; a short one itself.
 };
 
 /// Text of at most so many bytes sits in its node.
@@ -146,6 +149,8 @@ class PickleArena {
   /// BeginCollection(), then Mark() for each root, then Sweep(). |roots| is
   /// how many there were, so that the work stays linear.
   bool WantsCollection() const { return wants_collection_; }
+  /// Values that a sweep found not to be marked mean nothing after it.
+  std::uint32_t sweeps() const { return sweeps_; }
   void BeginCollection();
   void Mark(PickleValue value);
   void Sweep(std::size_t roots);
@@ -169,7 +174,7 @@ class PickleArena {
     if (index == 0) return PickleValue::Of(PickleKind::kData);
     PickleNode& made = cell(index);
     made.kind = kind;
-    made.marked = false;
+    made.marked = made.touched = made.lost = made.computed = false;
     made.kept = kept;
     made.next = made.tail = 0;
     made.count = kept;
@@ -222,6 +227,7 @@ class PickleArena {
     return 0;
   }
   bool CanMatter(PickleValue item) const;
+  bool IsTellingKey(PickleValue key) const;
   void AppendKept(PickleNode& head, PickleValue item);
   PickleNode& cell(std::uint32_t index) {
     return pages_[index >> kPageBits][index & kPageMask];
@@ -241,6 +247,7 @@ class PickleArena {
   std::vector<std::unique_ptr<PickleNode[]>> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
+  std::uint32_t sweeps_ = 0;
   std::uint32_t nodes_ = 0;        // Ever handed out, by index.
   std::uint32_t since_sweep_ = 0;  // Wishes since the last sweep.
   std::uint32_t patience_ = 0;     // Wishes before the next sweep.

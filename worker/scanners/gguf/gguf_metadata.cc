@@ -1,6 +1,7 @@
 #include "worker/scanners/gguf/gguf_metadata.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
 #include <limits>
 
@@ -18,6 +19,27 @@ constexpr std::uint64_t kMaxTemplateBytes = 1 << 20;
 constexpr std::size_t kMaxFacts = 8;         // A broken file may repeat keys.
 constexpr std::uint32_t kCheckEvery = 1024;  // Elements of an array.
 
+// A number as the file means it.
+std::string Shown(std::uint64_t value, std::uint32_t type) {
+  switch (type) {
+    case kInt8:
+      return std::to_string(static_cast<std::int8_t>(value));
+    case kInt16:
+      return std::to_string(static_cast<std::int16_t>(value));
+    case kInt32:
+      return std::to_string(static_cast<std::int32_t>(value));
+    case kInt64:
+      return std::to_string(static_cast<std::int64_t>(value));
+    case kFloat32:
+      return std::to_string(
+          std::bit_cast<float>(static_cast<std::uint32_t>(value)));
+    case kFloat64:
+      return std::to_string(std::bit_cast<double>(value));
+    default:
+      return std::to_string(value);
+  }
+}
+
 }  // namespace
 
 void Metadata::Read(std::uint64_t count) {
@@ -29,6 +51,13 @@ void Metadata::Read(std::uint64_t count) {
     session_.whole = session_.whole && session_.reader.ok();
   }
   session_.ReportDuplicates(keys_, "metadata keys");
+}
+
+// A line of an inspection.
+void Metadata::Tell(const std::string& key, std::string_view value) {
+  if (session_.context.inspection() == nullptr || !session_.reader.ok()) return;
+  session_.context.Tell("metadata " + Printable(key, 100) + ": " +
+                        Printable(value.substr(0, 400), 400));
 }
 
 void Metadata::ReadPair() {
@@ -60,6 +89,7 @@ void Metadata::ReadScalar(const std::string& key, std::uint32_t type) {
   const std::uint64_t place = session_.reader.offset();
   if (type == kUint32) {
     const std::uint32_t value = session_.reader.U32();
+    Tell(key, std::to_string(value));
     if (key == "general.alignment") SetAlignment(value);
     if (key == "general.file_type") AddFact("file type", std::to_string(value));
     return;
@@ -69,14 +99,17 @@ void Metadata::ReadScalar(const std::string& key, std::uint32_t type) {
         {.message = "general.alignment is no 32-bit number", .offset = place});
   }
   if (type == kBool) {
-    if (session_.reader.U8() > 1) {
+    const std::uint8_t value = session_.reader.U8();
+    Tell(key, value == 0 ? "false" : "true");
+    if (value > 1) {
       session_.malformed.Report({.message = "key \"" + Printable(key, 100) +
                                             "\" is neither true nor false",
                                  .offset = place});
     }
     return;
   }
-  session_.reader.Skip(WidthOf(type));
+  const std::uint64_t value = session_.reader.Number(WidthOf(type));
+  if (session_.context.inspection() != nullptr) Tell(key, Shown(value, type));
 }
 
 void Metadata::SetAlignment(std::uint64_t value) {
@@ -99,8 +132,10 @@ void Metadata::ReadString(const std::string& key) {
                             .offset = place});
   }
   if (length <= kMaxTemplateBytes) {
-    InspectText(key, session_.reader.Text(static_cast<std::size_t>(length)),
-                place);
+    const std::string text =
+        session_.reader.Text(static_cast<std::size_t>(length));
+    Tell(key, text);
+    InspectText(key, text, place);
     return;
   }
   // Nothing but templates is run by anyone; long vocabularies are skipped.
@@ -110,6 +145,7 @@ void Metadata::ReadString(const std::string& key) {
     session_.context.Report(kLimit, {.message = message, .offset = place});
     session_.context.MarkIncomplete(OutcomeStatus::kLimit, message);
   }
+  Tell(key, "a text of " + HumanSize(length));
   session_.reader.Skip(length);
 }
 
@@ -170,6 +206,9 @@ void Metadata::ReadArray(const std::string& key, std::uint32_t nesting) {
          .offset = place});
     session_.whole = false;
     return;
+  }
+  if (nesting == 1) {
+    Tell(key, "an array of " + std::to_string(count) + " elements");
   }
   if (WidthOf(type) != 0) {
     session_.reader.Skip(

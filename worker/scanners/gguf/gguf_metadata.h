@@ -34,6 +34,7 @@ class Metadata {
   void ReadScalar(const std::string& key, std::uint32_t type);
   void ReadString(const std::string& key);
   void ReadArray(const std::string& key, std::uint32_t nesting);
+  void Tell(const std::string& key, std::string_view value);
   void AddFact(std::string name, std::string value);
   void SetAlignment(std::uint64_t value);
   void InspectText(const std::string& key, std::string_view text,

@@ -25,6 +25,8 @@ class Reader {
   std::uint8_t U8() { return static_cast<std::uint8_t>(Integer(1)); }
   std::uint32_t U32() { return static_cast<std::uint32_t>(Integer(4)); }
   std::uint64_t U64() { return Integer(8); }
+  /// |size| bytes, at most 8, as a number.
+  std::uint64_t Number(std::size_t size) { return Integer(size); }
   /// A count, length or dimension: 32 bits in version 1, 64 after it.
   std::uint64_t Length() { return Integer(length_width()); }
   std::size_t length_width() const { return wide_lengths_ ? 8 : 4; }

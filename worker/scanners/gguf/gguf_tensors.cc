@@ -29,6 +29,21 @@ void Tensors::Read(std::uint64_t count) {
   session_.ReportDuplicates(names_, "tensor names");
 }
 
+void Tensors::TellTensor(const std::string& name,
+                         const std::vector<std::uint64_t>& dimensions,
+                         std::uint32_t type, std::uint64_t offset) {
+  const TensorType layout = TensorTypeOf(type);
+  std::string text = "tensor " + Printable(name, 200) + ": " +
+                     (layout.name.empty() ? "type " + std::to_string(type)
+                                          : std::string(layout.name)) +
+                     " [";
+  for (std::size_t i = 0; i < dimensions.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(dimensions[i]);
+  }
+  session_.context.Tell(text + "], at byte " + std::to_string(offset) +
+                        " of the data");
+}
+
 void Tensors::ReadTensor() {
   const std::uint64_t place = session_.reader.offset();
   const std::string name = session_.ReadName("tensor");
@@ -50,6 +65,9 @@ void Tensors::ReadTensor() {
   const std::uint64_t offset = session_.reader.U64();
   if (!session_.reader.ok()) return;
   names_.push_back(std::hash<std::string>{}(name));
+  if (session_.context.inspection() != nullptr) {
+    TellTensor(name, dimensions, type, offset);
+  }
   MeasureTensor(label, place, dimensions, type, offset);
 }
 

@@ -31,6 +31,9 @@ class Tensors {
 
  private:
   void ReadTensor();
+  void TellTensor(const std::string& name,
+                  const std::vector<std::uint64_t>& dimensions,
+                  std::uint32_t type, std::uint64_t offset);
   void MeasureTensor(const std::string& label, std::uint64_t place,
                      const std::vector<std::uint64_t>& dimensions,
                      std::uint32_t type, std::uint64_t offset);

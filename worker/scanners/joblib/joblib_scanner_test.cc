@@ -123,7 +123,7 @@ TEST_CASE("joblib scanner: what ran before a broken stream is kept") {
   packed.resize(packed.size() - 6);
   const ScanReply reply = ScanBytes(packed, "m.joblib");
   CHECK(WorstSeverity(reply) == Severity::kCritical);
-  CHECK(std::ranges::count(RuleIds(reply), "joblib-broken-stream") == 1);
+  CHECK(std::ranges::count(RuleIds(reply), "compressed-broken-stream") == 1);
 }
 
 TEST_CASE("joblib scanner: a compression bomb is a limit") {

@@ -171,6 +171,11 @@ std::optional<std::uint64_t> Scan::Array(std::uint64_t offset) {
   const std::string_view text = AsText(bytes.value());
   const NpyHeader header = ParseNpyHeader(text);
   ReportHeader(header, text, place);
+  if (context_.inspection() != nullptr) {
+    // NumPy fills up with blanks.
+    context_.Tell("header " + std::string(text.substr(
+                                  0, text.find_last_not_of(" \n") + 1)));
+  }
   const std::uint64_t data = place + header_size;
   if (!header.parsed) {
     ScanUnclaimed(context_, data, Rest(data), "data without a header");

@@ -213,7 +213,7 @@ TEST_CASE("Pickle scanner: pickles inside strings are scanned") {
 
 TEST_CASE("Pickle scanner: nesting without end is a limit, not silence") {
   std::string pickle = System();
-  for (int i = 0; i < 8; ++i) pickle = PickleBuilder().Bytes(pickle).Stop();
+  for (int i = 0; i < 12; ++i) pickle = PickleBuilder().Bytes(pickle).Stop();
   const ScanReply reply = ScanBytes(pickle, "a.pkl");
   CHECK(reply.status == OutcomeStatus::kLimit);
   CHECK(Find(reply, "pickle-nested-limit") != nullptr);

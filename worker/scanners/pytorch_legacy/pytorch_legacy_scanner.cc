@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "worker/parsing/pickle_file.h"
+#include "worker/parsing/torch_storage.h"
 #include "worker/scanner.h"
 
 namespace scanengine::pytorch_legacy {
@@ -22,22 +23,6 @@ namespace {
 
 constexpr std::uint32_t kPickles = 5;
 constexpr std::size_t kMaxStorages = 1'000'000;
-
-struct ElementSize {
-  std::string_view storage;
-  std::uint64_t bytes;
-};
-constexpr ElementSize kElementSizes[] = {
-    {"DoubleStorage", 8},         {"FloatStorage", 4},
-    {"HalfStorage", 2},           {"BFloat16Storage", 2},
-    {"LongStorage", 8},           {"IntStorage", 4},
-    {"ShortStorage", 2},          {"CharStorage", 1},
-    {"ByteStorage", 1},           {"BoolStorage", 1},
-    {"ComplexDoubleStorage", 16}, {"ComplexFloatStorage", 8},
-    {"QUInt8Storage", 1},         {"QInt8Storage", 1},
-    {"QInt32Storage", 4},         {"QUInt4x2Storage", 1},
-    {"QUInt2x4Storage", 1},       {"UntypedStorage", 1},
-};
 
 /// What the persistent ids say of the storages.
 class Storages {
@@ -55,17 +40,12 @@ class Storages {
       return;
     }
     const std::string& name = machine.global(type.index()).name;
-    for (const ElementSize& size : kElementSizes) {
-      if (name != size.storage) continue;
-      if (sizes_.size() < kMaxStorages) {
-        sizes_[*key] =
-            8 + static_cast<std::uint64_t>(elements.integer()) * size.bytes;
-      } else {
-        known_ = false;
-      }
+    const auto bytes = TorchElementBytes(name);
+    if (!bytes || sizes_.size() >= kMaxStorages) {
+      known_ = false;
       return;
     }
-    known_ = false;
+    sizes_[*key] = 8 + static_cast<std::uint64_t>(elements.integer()) * *bytes;
   }
 
   bool known() const { return known_; }

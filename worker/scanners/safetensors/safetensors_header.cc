@@ -1,5 +1,6 @@
 #include "worker/scanners/safetensors/safetensors_header.h"
 
+#include <array>
 #include <cstddef>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -167,6 +168,7 @@ class HeaderHandler {
 
   bool number_unsigned(Json::number_unsigned_t value) {
     if (Here() == Place::kShape) {
+      if (dimensions_ < kMaxShape) shape_[dimensions_++] = value;
       const auto product = CheckedMultiply(entry_.elements, value);
       entry_.elements = product.value_or(0);
       entry_.overflow |= !product.has_value();
@@ -229,6 +231,7 @@ class HeaderHandler {
         has_zero_ = false;
         dtype_.clear();
         entry_.elements = 1;
+        dimensions_ = 0;
         return Enter(Place::kTensor);
       default:
         return Foreign("an object");
@@ -335,6 +338,7 @@ class HeaderHandler {
     }
     entry_.name = name_;
     entry_.dtype = dtype_;
+    entry_.shape = std::span(shape_).first(dimensions_);
     return sink_.OnTensor(entry_);
   }
 
@@ -351,6 +355,8 @@ class HeaderHandler {
   std::string key_;
   std::string dtype_;
   TensorEntry entry_;
+  std::array<std::uint64_t, kMaxShape> shape_{};
+  std::size_t dimensions_ = 0;
   unsigned fields_ = 0;
   std::uint64_t offsets_ = 0;
   bool has_zero_ = false;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,10 +17,13 @@ struct TensorEntry {
   std::uint64_t place = 0;  ///< Where in the file the entry starts.
   std::string_view dtype;
   std::uint64_t elements = 0;  ///< Product of the shape; 1 for a scalar.
-  bool overflow = false;       ///< The product does not fit.
-  std::uint64_t begin = 0;     ///< data_offsets, relative to the buffer.
+  std::span<const std::uint64_t> shape;  ///< At most the first kMaxShape.
+  bool overflow = false;                 ///< The product does not fit.
+  std::uint64_t begin = 0;  ///< data_offsets, relative to the buffer.
   std::uint64_t end = 0;
 };
+
+inline constexpr std::size_t kMaxShape = 16;
 
 /// What a header holds, in its order. Views are valid during the call only.
 /// Every function returns false to end the parse.

@@ -157,6 +157,7 @@ class Scan final : public HeaderSink {
   }
 
  private:
+  void TellTensor(const TensorEntry& entry);
   bool ReadHeader(ByteStream& stream, std::uint64_t length);
   void CheckExtents(std::uint64_t buffer, std::uint64_t buffer_size);
   void CheckDuplicates(std::vector<std::size_t>& hashes, std::string_view what);
@@ -192,8 +193,19 @@ void Scan::ReachLimit(std::string message) {
   context_.MarkIncomplete(OutcomeStatus::kLimit, std::move(message));
 }
 
+void Scan::TellTensor(const TensorEntry& entry) {
+  std::string text = "tensor " + Printable(entry.name, 200) + ": " +
+                     Printable(entry.dtype, 32) + " [";
+  for (std::size_t i = 0; i < entry.shape.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(entry.shape[i]);
+  }
+  context_.Tell(text + "], bytes " + std::to_string(entry.begin) + " to " +
+                std::to_string(entry.end));
+}
+
 bool Scan::OnTensor(const TensorEntry& entry) {
   if (!RoomFor(tensors_)) return false;
+  if (context_.inspection() != nullptr) TellTensor(entry);
   ++tensors_;
   tensor_keys_.push_back(std::hash<std::string_view>{}(entry.name));
   const std::string label = "tensor \"" + Printable(entry.name, 100) + "\"";
@@ -240,6 +252,10 @@ bool Scan::OnMetadata(std::string_view key, std::string_view value,
                       std::uint64_t place) {
   if (!RoomFor(metadata_keys_.size())) return false;
   metadata_keys_.push_back(std::hash<std::string_view>{}(key));
+  if (context_.inspection() != nullptr) {
+    context_.Tell("metadata " + Printable(key, 100) + ": " +
+                  Printable(value.substr(0, 400), 400));
+  }
   if (metadata_names_.size() < 200) {
     metadata_names_ += (metadata_names_.empty() ? "" : ", ");
     metadata_names_ += key.substr(0, 100);

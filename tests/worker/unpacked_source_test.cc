@@ -1,4 +1,4 @@
-#include "worker/containers/inflate_source.h"
+#include "worker/containers/unpacked_source.h"
 
 #include <catch2/catch.hpp>
 #include <random>
@@ -43,15 +43,15 @@ struct Charged {
 
 }  // namespace
 
-TEST_CASE("InflateSource: every wrapping is unpacked whole") {
+TEST_CASE("UnpackedSource: every wrapping is unpacked whole") {
   const std::string text = Text(300'000);
   const auto [bits, format] =
-      GENERATE(std::pair{kRawBits, InflateFormat::kRaw},
-               std::pair{kZlibBits, InflateFormat::kZlib},
-               std::pair{kGzipBits, InflateFormat::kGzip});
+      GENERATE(std::pair{kRawBits, Compression::kDeflate},
+               std::pair{kZlibBits, Compression::kZlib},
+               std::pair{kGzipBits, Compression::kGzip});
   const std::size_t piece = GENERATE(std::size_t{1 << 16}, std::size_t{997});
   StringSource packed(Deflate(text, bits));
-  InflateSource source(NoLimit, packed, format, text.size());
+  UnpackedSource source(NoLimit, packed, format, text.size());
   ErrorCode error{};
   CHECK(ReadAll(source, 0, piece, &error) == text);
   CHECK(error == ErrorCode{});
@@ -60,11 +60,11 @@ TEST_CASE("InflateSource: every wrapping is unpacked whole") {
   CHECK_FALSE(source.random_access());
 }
 
-TEST_CASE("InflateSource: reading in order is one pass") {
+TEST_CASE("UnpackedSource: reading in order is one pass") {
   const std::string text = Text(5'000'000);
   StringSource packed(Deflate(text, kRawBits));
   Charged charged;
-  InflateSource source(charged.Budget(), packed, InflateFormat::kRaw);
+  UnpackedSource source(charged.Budget(), packed, Compression::kDeflate);
   std::byte head[4096];
   REQUIRE(source.ReadAt(0, head).value() == sizeof head);
   CHECK(ReadAll(source) == text);
@@ -82,11 +82,11 @@ TEST_CASE("InflateSource: reading in order is one pass") {
   }
 }
 
-TEST_CASE("InflateSource: a read further back costs a part and is charged") {
+TEST_CASE("UnpackedSource: a read further back costs a part and is charged") {
   const std::string text = Text(20'000'000);
   StringSource packed(Deflate(text, kRawBits, 1));
   Charged charged;
-  InflateSource source(charged.Budget(), packed, InflateFormat::kRaw);
+  UnpackedSource source(charged.Budget(), packed, Compression::kDeflate);
   REQUIRE(ReadAll(source) == text);
   std::string piece(1000, '\0');
   const auto at = GENERATE(std::size_t{70'000}, std::size_t{1'500'000},
@@ -99,10 +99,10 @@ TEST_CASE("InflateSource: a read further back costs a part and is charged") {
   CHECK(charged.out - before < text.size() / 4);
 }
 
-TEST_CASE("InflateSource: random reads equal the text") {
+TEST_CASE("UnpackedSource: random reads equal the text") {
   const std::string text = Text(6'000'000);
   StringSource packed(Deflate(text, kGzipBits, 1));
-  InflateSource source(NoLimit, packed, InflateFormat::kGzip, text.size());
+  UnpackedSource source(NoLimit, packed, Compression::kGzip, text.size());
   std::mt19937 random(11);
   for (int i = 0; i < 200; ++i) {
     const std::size_t at = random() % (text.size() + 1000);
@@ -116,13 +116,13 @@ TEST_CASE("InflateSource: random reads equal the text") {
   }
 }
 
-TEST_CASE("InflateSource: a cut stream fails after the bytes it has") {
+TEST_CASE("UnpackedSource: a cut stream fails after the bytes it has") {
   const std::string text = Text(200'000);
   const std::string whole = Deflate(text, kRawBits);
   const auto part = GENERATE_COPY(std::size_t{0}, std::size_t{1},
                                   whole.size() / 2, whole.size() - 1);
   StringSource packed(whole.substr(0, part));
-  InflateSource source(NoLimit, packed, InflateFormat::kRaw, text.size());
+  UnpackedSource source(NoLimit, packed, Compression::kDeflate, text.size());
   ErrorCode error{};
   const std::string got = ReadAll(source, 0, 1 << 16, &error);
   CHECK(error == ErrorCode::kMalformed);
@@ -133,64 +133,64 @@ TEST_CASE("InflateSource: a cut stream fails after the bytes it has") {
   CHECK(source.packed_end() == kUnknownSize);
 }
 
-TEST_CASE("InflateSource: a broken checksum fails after all bytes") {
+TEST_CASE("UnpackedSource: a broken checksum fails after all bytes") {
   const std::string text = Text(100'000);
   std::string bytes = Deflate(text, kZlibBits);
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   StringSource packed(bytes);
-  InflateSource source(NoLimit, packed, InflateFormat::kZlib);
+  UnpackedSource source(NoLimit, packed, Compression::kZlib);
   ErrorCode error{};
   CHECK(ReadAll(source, 0, 4096, &error) == text);
   CHECK(error == ErrorCode::kMalformed);
 }
 
-TEST_CASE("InflateSource: what is no deflate stream fails at once") {
+TEST_CASE("UnpackedSource: what is no deflate stream fails at once") {
   StringSource packed("this is not compressed at all");
   const auto format =
-      GENERATE(InflateFormat::kRaw, InflateFormat::kZlib, InflateFormat::kGzip);
-  InflateSource source(NoLimit, packed, format);
+      GENERATE(Compression::kDeflate, Compression::kZlib, Compression::kGzip);
+  UnpackedSource source(NoLimit, packed, format);
   ErrorCode error{};
   CHECK(ReadAll(source, 0, 100, &error).size() < 30);
   CHECK(error == ErrorCode::kMalformed);
 }
 
-TEST_CASE("InflateSource: streams after one another are one") {
+TEST_CASE("UnpackedSource: streams after one another are one") {
   const auto [bits, format] =
-      GENERATE(std::pair{kGzipBits, InflateFormat::kGzip},
-               std::pair{kZlibBits, InflateFormat::kZlib});
+      GENERATE(std::pair{kGzipBits, Compression::kGzip},
+               std::pair{kZlibBits, Compression::kZlib});
   const std::string gap(GENERATE(std::size_t{0}, std::size_t{100'000}), '\0');
   const std::string one = Text(70'000);
   const std::string packed_bytes =
       Deflate(one, bits) + gap + Deflate("", bits) + Deflate("two", bits);
   StringSource packed(packed_bytes + "junk");
-  InflateSource source(NoLimit, packed, format);
+  UnpackedSource source(NoLimit, packed, format);
   CHECK(ReadAll(source) == one + "two");
   CHECK(source.packed_end() == packed_bytes.size());
 }
 
-TEST_CASE("InflateSource: a raw stream ends where it ends") {
+TEST_CASE("UnpackedSource: a raw stream ends where it ends") {
   const std::string bytes = Deflate("text", kRawBits);
   StringSource packed(bytes + Deflate("more", kRawBits));
-  InflateSource source(NoLimit, packed, InflateFormat::kRaw, 4);
+  UnpackedSource source(NoLimit, packed, Compression::kDeflate, 4);
   CHECK(ReadAll(source) == "text");
   CHECK(source.packed_end() == bytes.size());
 }
 
-TEST_CASE("InflateSource: bytes beyond the claimed size are there") {
+TEST_CASE("UnpackedSource: bytes beyond the claimed size are there") {
   const std::string text = Text(10'000);
   StringSource packed(Deflate(text, kRawBits));
-  InflateSource source(NoLimit, packed, InflateFormat::kRaw, 10);
+  UnpackedSource source(NoLimit, packed, Compression::kDeflate, 10);
   CHECK(ReadAll(source) == text);
 }
 
-TEST_CASE("InflateSource: a spent budget ends the reading") {
+TEST_CASE("UnpackedSource: a spent budget ends the reading") {
   std::string text;
   text.resize(50'000'000, 'x');
   StringSource packed(Deflate(text, kRawBits));
   std::uint64_t out = 0;
-  InflateSource source(
+  UnpackedSource source(
       [&](std::uint64_t o, std::uint64_t) { return (out += o) < 1'000'000; },
-      packed, InflateFormat::kRaw);
+      packed, Compression::kDeflate);
   ErrorCode error{};
   CHECK(ReadAll(source, 0, 1 << 16, &error).size() <= 1'100'000);
   CHECK(error == ErrorCode::kLimitExceeded);

@@ -1,5 +1,5 @@
-#ifndef SCANENGINE_WORKER_CONTAINERS_INFLATE_SOURCE_H_
-#define SCANENGINE_WORKER_CONTAINERS_INFLATE_SOURCE_H_
+#ifndef SCANENGINE_WORKER_CONTAINERS_UNPACKED_SOURCE_H_
+#define SCANENGINE_WORKER_CONTAINERS_UNPACKED_SOURCE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -9,47 +9,46 @@
 #include <vector>
 
 #include "worker/byte_source.h"
+#include "worker/containers/decoder.h"
 #include "worker/scan_context.h"
 
 namespace scanengine {
-
-/// What wraps a deflate stream.
-enum class InflateFormat {
-  kRaw,   ///< RFC 1951 alone, as in zip members.
-  kZlib,  ///< RFC 1950.
-  kGzip,  ///< RFC 1952.
-};
 
 /// Asked for every block that is unpacked: |out| bytes came from |in|. False
 /// ends the unpacking with kLimitExceeded.
 using UnpackBudget = std::function<bool(std::uint64_t out, std::uint64_t in)>;
 
-/// The unpacked bytes of a deflate stream, read on demand in bounded memory
-/// (under 2 MiB, a few 10 KiB for a small stream).
+/// The unpacked bytes of a compressed stream, read on demand in bounded memory
+/// (under 2 MiB and what the decoder takes, a few 10 KiB for a small stream).
 ///
 /// Made for reading from front to back, which takes one pass. The first
 /// kHeadBytes are kept, so that probing and then scanning costs nothing more;
 /// so are the last kHistoryBytes. A read further back resumes at the nearest of
-/// a few saved decoder states; what is unpacked twice is charged twice, so the
-/// total work is bounded by the budget whatever the reader does.
+/// a few saved decoder states, or at the front if the decoder cannot save its
+/// state; what is unpacked twice is charged twice, so the total work is bounded
+/// by the budget whatever the reader does.
 ///
-/// Several gzip members, or zlib streams, after one another are one source, as
-/// gzip and joblib read them; zeros between them are skipped. Anything else
-/// after the end of the stream is left alone (packed_end() tells where it is).
-class InflateSource final : public ByteSource {
+/// Several streams of one kind after one another are one source, as gzip, bz2
+/// and joblib read them; zeros between them are skipped. Anything else after
+/// the end of the stream is left alone (packed_end() tells where it is).
+class UnpackedSource final : public ByteSource {
  public:
   static constexpr std::size_t kHeadBytes = 64 << 10;
   static constexpr std::size_t kHistoryBytes = 128 << 10;
+  /// Of decoders that cannot save their state.
+  static constexpr std::size_t kLongHistoryBytes = 768 << 10;
 
   /// |packed| is not owned. |claimed_size| is what size() says; the bytes end
   /// where the stream ends, whatever was claimed.
-  InflateSource(ScanContext& context, ByteSource& packed, InflateFormat format,
-                std::uint64_t claimed_size = kUnknownSize);
-  InflateSource(UnpackBudget budget, ByteSource& packed, InflateFormat format,
-                std::uint64_t claimed_size = kUnknownSize);
-  ~InflateSource() override;
-  InflateSource(const InflateSource&) = delete;
-  InflateSource& operator=(const InflateSource&) = delete;
+  UnpackedSource(ScanContext& context, ByteSource& packed,
+                 Compression compression,
+                 std::uint64_t claimed_size = kUnknownSize);
+  UnpackedSource(UnpackBudget budget, ByteSource& packed,
+                 Compression compression,
+                 std::uint64_t claimed_size = kUnknownSize);
+  ~UnpackedSource() override;
+  UnpackedSource(const UnpackedSource&) = delete;
+  UnpackedSource& operator=(const UnpackedSource&) = delete;
 
   std::uint64_t size() const override { return claimed_size_; }
 
@@ -64,8 +63,15 @@ class InflateSource final : public ByteSource {
   /// was not reached yet.
   std::uint64_t packed_end() const { return packed_end_; }
 
+  /// Streams that were unpacked to their end, and zeros between and after them.
+  std::uint64_t streams() const { return streams_; }
+  std::uint64_t padding() const { return padding_; }
+
+  /// It failed since the decoder may not have the memory that it asks for.
+  bool memory_short() const { return memory_short_; }
+
  private:
-  struct Decoder;
+  struct Position;
   enum class Step { kBytes, kEnd, kFailed };
 
   bool ReadKept(std::uint64_t offset, std::span<std::byte> out,
@@ -73,7 +79,7 @@ class InflateSource final : public ByteSource {
   bool Seek(std::uint64_t offset);
   void SaveState();
   Step Produce();
-  Step Inflate();
+  Step Decode();
   void MakeRoom();
   void Keep(std::size_t size);
   Step StreamEnded();
@@ -83,12 +89,13 @@ class InflateSource final : public ByteSource {
 
   UnpackBudget budget_;
   ByteSource& packed_;
-  InflateFormat format_;
+  Compression compression_;
   std::uint64_t claimed_size_;
   std::size_t block_bytes_ = 0;  // Unpacked at once.
+  std::size_t history_bytes_ = kHistoryBytes;
 
-  std::unique_ptr<Decoder> decoder_;             // Null before the first read.
-  std::vector<std::unique_ptr<Decoder>> saved_;  // By offset.
+  std::unique_ptr<Position> here_;                // Null before the first read.
+  std::vector<std::unique_ptr<Position>> saved_;  // By offset.
   std::uint64_t save_every_;
 
   std::vector<std::byte> input_;  // Packed bytes that were read.
@@ -96,10 +103,13 @@ class InflateSource final : public ByteSource {
   std::size_t input_size_ = 0;
 
   std::vector<std::byte> head_;
-  std::vector<std::byte> history_;  // Unpacked bytes before decoder_'s offset.
+  std::vector<std::byte> history_;  // Unpacked bytes before here_'s offset.
   std::size_t history_size_ = 0;
 
   std::uint64_t packed_end_ = kUnknownSize;
+  std::uint64_t streams_ = 0;
+  std::uint64_t padding_ = 0;
+  bool memory_short_ = false;
   // Where unpacking fails, and why; at any other offset reads go on working.
   std::uint64_t failed_at_ = kUnknownSize;
   Error error_{ErrorCode::kMalformed, ""};
@@ -107,4 +117,4 @@ class InflateSource final : public ByteSource {
 
 }  // namespace scanengine
 
-#endif  // SCANENGINE_WORKER_CONTAINERS_INFLATE_SOURCE_H_
+#endif  // SCANENGINE_WORKER_CONTAINERS_UNPACKED_SOURCE_H_

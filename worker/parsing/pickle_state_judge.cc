@@ -1,0 +1,267 @@
+// What a pickle gives to objects: states that their class runs, hooks, and
+// texts that read as code.
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "worker/parsing/pickle_judge.h"
+#include "worker/parsing/pickle_meanings.h"
+#include "worker/parsing/pickle_state_texts.h"
+
+namespace scanengine {
+namespace {
+
+constexpr std::uint32_t kMaxTextDepth = 5;
+
+// A text in |value| or what it holds that |wanted| is true for; nothing if
+// there is none among the first values.
+template <typename Wanted>
+std::optional<PickleValue> FindText(const PickleMachine& machine,
+                                    PickleValue value, const Wanted& wanted,
+                                    std::uint32_t depth,
+                                    std::uint32_t* budget) {
+  if (depth > kMaxTextDepth || *budget == 0) return std::nullopt;
+  --*budget;
+  if (!value.Is(PickleKind::kNode)) return std::nullopt;
+  const PickleNode& node = machine.arena().node(value);
+  if (node.kind == PickleNodeKind::kText ||
+      node.kind == PickleNodeKind::kBytes) {
+    if (wanted(machine.arena().text(value))) return value;
+    return std::nullopt;
+  }
+  if (node.kind == PickleNodeKind::kCall || node.kept == 0) {
+    return std::nullopt;
+  }
+  for (const PickleValue item : machine.arena().Items(value, *budget)) {
+    auto found = FindText(machine, item, wanted, depth + 1, budget);
+    if (found) return found;
+  }
+  return std::nullopt;
+}
+
+// The dicts of a state: itself, or the parts of (dict, slots).
+std::vector<PickleValue> DictsOf(const PickleMachine& machine,
+                                 PickleValue state) {
+  std::vector<PickleValue> dicts;
+  const PickleArena& arena = machine.arena();
+  if (arena.IsNode(state, PickleNodeKind::kDict)) dicts.push_back(state);
+  if (arena.IsNode(state, PickleNodeKind::kTuple)) {
+    for (const PickleValue part : arena.Items(state, 2)) {
+      if (arena.IsNode(part, PickleNodeKind::kDict)) dicts.push_back(part);
+    }
+  }
+  return dicts;
+}
+
+// True if every key of the state that matters can be seen.
+bool IsWhole(const PickleMachine& machine, PickleValue state) {
+  const PickleArena& arena = machine.arena();
+  if (state.Is(PickleKind::kNone)) return true;
+  if (!arena.IsNode(state, PickleNodeKind::kDict)) return false;
+  const PickleNode& node = arena.node(state);
+  if (node.touched || node.lost) return false;
+  const auto items = arena.Items(state);
+  for (std::size_t i = 0; i < items.size(); i += 2) {
+    if (!arena.IsNode(items[i], PickleNodeKind::kText)) return false;
+  }
+  return true;
+}
+
+// Functions that give back what they are given, or a part of it: no pickler
+// sets a state on that.
+bool ReturnsItsArgument(const PickleGlobal& global) {
+  const bool plain_module =
+      global.module == "builtins" || global.module == "__builtin__" ||
+      global.module == "operator" || global.module == "_operator" ||
+      global.module == "itertools";
+  constexpr std::string_view kTypes[] = {
+      "bytearray", "bytes", "complex", "dict",   "float",
+      "frozenset", "int",   "list",    "object", "range",
+      "set",       "slice", "str",     "tuple",  "bool"};
+  return plain_module && !IsTransparent(global.meaning) &&
+         !global.name.empty() && global.name[0] >= 'a' &&
+         global.name[0] <= 'z' &&
+         std::find(std::begin(kTypes), std::end(kTypes), global.name) ==
+             std::end(kTypes);
+}
+
+// An attribute or item that was worked out at run time: it may be a module or
+// a class. Persistent objects and such that were forgotten are no trick.
+bool IsUntold(PickleValue object) {
+  if (!object.Is(PickleKind::kUnknown)) return false;
+  const auto mystery = static_cast<PickleMystery>(object.content());
+  return mystery == PickleMystery::kAttribute ||
+         mystery == PickleMystery::kItem || mystery == PickleMystery::kName ||
+         mystery == PickleMystery::kExtension;
+}
+
+}  // namespace
+
+void PickleJudge::ReportState(const PickleMachine& machine, const Rule& rule,
+                              std::string message, PickleValue object,
+                              PickleValue state, std::uint64_t offset) {
+  Report(rule, {std::move(message), offset,
+                machine.Render(object, kMaxEvidence / 2) + ".__setstate__(" +
+                    machine.Render(state, kMaxEvidence / 2) + ")"});
+}
+
+void PickleJudge::JudgeTexts(const PickleMachine& machine,
+                             const PickleCall& call) {
+  for (const PickleValue given : {call.arguments, call.keywords}) {
+    std::uint32_t budget = kMaxReach;
+    const auto text = FindText(machine, given, ReadsAsCode, 0, &budget);
+    if (!text) continue;
+    Known& known = Know(machine, call.global);
+    if (++known.reports > kMaxReportsPerName) return;
+    ReportCall(machine, call, kPickleCodeText,
+               "gives text that reads as code or a command to " +
+                   machine.global(call.global).written,
+               {});
+    return;
+  }
+}
+
+// Attributes that libraries look up on an instance. A slot state is set by
+// setattr, which reaches what a dict does not, __class__ for one.
+void PickleJudge::JudgeHooks(const PickleMachine& machine, PickleValue object,
+                             PickleValue state, std::uint64_t offset) {
+  const bool slots = machine.arena().IsNode(state, PickleNodeKind::kTuple);
+  for (const PickleValue dict : DictsOf(machine, state)) {
+    const auto items = machine.arena().Items(dict);
+    for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+      if (!machine.arena().IsNode(items[i], PickleNodeKind::kText)) continue;
+      const std::string name(machine.arena().text(items[i]));
+      // __class__ in a dict does nothing.
+      if (!IsHookAttribute(name) || (name == "__class__" && !slots)) continue;
+      ReportState(machine, kPicklePlantedHook,
+                  "plants " + name + " in an object", object, state, offset);
+      return;
+    }
+  }
+}
+
+void PickleJudge::JudgeScipyState(const PickleMachine& machine,
+                                  PickleValue object, PickleValue state,
+                                  std::uint64_t offset) {
+  const std::uint32_t made_by = machine.ClassOf(object);
+  const bool scipy = made_by != kNoPickleGlobal &&
+                     machine.global(made_by).module.starts_with("scipy.stats");
+  const auto text = machine.Lookup(state, kScipyTemplate);
+  if (!text) {
+    if (!scipy || IsWhole(machine, state)) return;
+    ReportState(machine, kPickleUnresolvedCall,
+                "gives " + machine.global(made_by).written +
+                    " a state that cannot be told; it may run a part of it",
+                object, state, offset);
+    return;
+  }
+  const auto known_text = machine.TextOf(*text);
+  const bool plain = known_text && IsScipyTemplate(*known_text) &&
+                     (!scipy || IsWhole(machine, state));
+  if (plain) return;
+  Report(kPickleDangerousCall,
+         {"gives " + machine.Render(object, kMaxEvidence / 4) +
+              " a text that it runs as code",
+          offset, machine.Render(*text, kMaxEvidence)});
+}
+
+void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
+                                    PickleValue object, PickleValue state,
+                                    std::uint64_t offset) {
+  const std::uint32_t made_by = machine.ClassOf(object);
+  const bool data =
+      made_by != kNoPickleGlobal &&
+      machine.global(made_by).module.starts_with("statsmodels.base.data");
+  const auto formula = machine.Lookup(state, kFormula);
+  if (!formula) {
+    if (!data || IsWhole(machine, state)) return;
+  } else {
+    const bool restores = machine.Lookup(state, kRestoreDesign).has_value();
+    if (!data && !restores) return;
+    const auto text = machine.TextOf(*formula);
+    if (formula->Is(PickleKind::kNone)) return;
+    if (text && IsPlainFormula(*text) && (!data || IsWhole(machine, state))) {
+      return;
+    }
+  }
+  ReportState(machine, kPickleDangerousCall,
+              "gives an object a formula that it evaluates as Python", object,
+              state, offset);
+}
+
+void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
+                          PickleValue state, std::uint64_t offset) {
+  const std::uint32_t found = FindIn(machine, state, Sought::kDanger);
+  if (found != kNoPickleGlobal) {
+    Known& known = Know(machine, found);
+    known.called = true;
+    if (++known.reports <= kMaxReportsPerName) {
+      Report(kPickleDangerousCall,
+             {"puts " + machine.global(found).written +
+                  " into the state of an object" + Why(known.judgement),
+              offset,
+              machine.Render(object, kMaxEvidence / 2) + ".__setstate__(" +
+                  machine.Render(state, kMaxEvidence / 2) + ")",
+              std::string(known.judgement.reference)});
+    }
+  }
+  if (IsUntold(object)) {
+    ReportState(machine, kPickleModifies,
+                "sets attributes of something that cannot be told", object,
+                state, offset);
+  }
+  const std::uint32_t made_by = machine.ClassOf(object);
+  if (made_by != kNoPickleGlobal) {
+    const PickleGlobal& maker = machine.global(made_by);
+    if (ReturnsItsArgument(maker)) {
+      ReportState(machine, kPickleModifies,
+                  "sets attributes of what " + maker.written + " returned",
+                  object, state, offset);
+    }
+    const bool partial = maker.meaning == PickleMeaning::kPartial;
+    if (partial &&
+        FindIn(machine, state, Sought::kConstructor) != kNoPickleGlobal) {
+      ReportState(machine, kPickleDangerousCall,
+                  "gives a partial a constructor to call that is dangerous",
+                  object, state, offset);
+    }
+    if (partial && !machine.arena().IsNode(state, PickleNodeKind::kTuple)) {
+      ReportState(machine, kPickleUnresolvedCall,
+                  "gives a partial something to call that cannot be told",
+                  object, state, offset);
+    }
+    std::uint32_t budget = kMaxReach;
+    if (Know(machine, made_by).judgement.verdict != ImportVerdict::kVetted &&
+        FindText(machine, state, ReadsAsCode, 0, &budget)) {
+      ReportState(
+          machine, kPickleCodeText,
+          "puts text that reads as code or a command into " + maker.written,
+          object, state, offset);
+    }
+  }
+  JudgeHooks(machine, object, state, offset);
+  JudgeScipyState(machine, object, state, offset);
+  JudgeFormulaState(machine, object, state, offset);
+}
+
+// The loader makes of the id what it likes: torch's calls the type in it.
+void PickleJudge::OnPersistent(const PickleMachine& machine, PickleValue id) {
+  if (options_.on_persistent) options_.on_persistent(machine, id);
+  // Legacy torch files name classes so, for a check of their source.
+  if (machine.arena().IsNode(id, PickleNodeKind::kTuple) &&
+      machine.TextOf(machine.arena().Item(id, 0)) == "module") {
+    return;
+  }
+  const std::uint32_t found = FindIn(machine, id, Sought::kUnvetted);
+  if (found == kNoPickleGlobal || !options_.report_everything) return;
+  Known& known = Know(machine, found);
+  known.called = true;
+  if (known.reported) return;
+  known.reported = true;
+  Report(kPickleUnvettedCall, {"gives " + machine.global(found).written +
+                                   " to the loader in a persistent id",
+                               known.offset, machine.Render(id, kMaxEvidence)});
+}
+
+}  // namespace scanengine

@@ -1,0 +1,230 @@
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "tests/support/deflate.h"
+#include "tests/support/pickle_builder.h"
+#include "tests/support/scan_bytes.h"
+#include "worker/parsing/marshal_reader.h"
+
+namespace scanengine {
+namespace {
+
+using testing::Deflate;
+using testing::kGzipBits;
+using testing::kZlibBits;
+
+std::string System(std::uint8_t protocol = 4) {
+  return PickleBuilder(protocol)
+      .Global("os", "system")
+      .Text("id")
+      .Tuple1()
+      .Reduce()
+      .Stop();
+}
+
+std::string Base64(const std::string& bytes) {
+  constexpr std::string_view kLetters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  std::uint32_t bits = 0;
+  int have = 0;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<unsigned char>(c);
+    for (have += 8; have >= 6; have -= 6) {
+      text += kLetters[bits >> (have - 6) & 63];
+    }
+  }
+  if (have != 0) text += kLetters[bits << (6 - have) & 63];
+  while (text.size() % 4 != 0) text += '=';
+  return text;
+}
+
+std::string Hex(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    text += "0123456789abcdef"[static_cast<unsigned char>(c) >> 4];
+    text += "0123456789abcdef"[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
+std::string Latin1(const std::string& bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xc0 | byte >> 6);
+      text += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+  }
+  return text;
+}
+
+using Step = std::string (*)(const std::string&);
+
+constexpr Step kSteps[] = {
+    Base64, Hex,
+    [](const std::string& bytes) { return Deflate(bytes, kZlibBits); },
+    [](const std::string& bytes) { return Deflate(bytes, kGzipBits); }};
+
+ScanReply ScanString(const std::string& text) {
+  return ScanBytes(PickleBuilder().Bytes(text).Stop(), "a.pkl");
+}
+
+// A call in a pickle inside a string: high, since nobody runs it yet.
+bool FindsCall(const ScanReply& reply) {
+  return WorstSeverity(reply) == Severity::kHigh &&
+         reply.findings[0].rule_id == "pickle-dangerous-call" &&
+         reply.findings[0].evidence == "os.system('id')";
+}
+
+std::string Fixture(const std::string& name) {
+  std::ifstream in(std::string(SCANENGINE_FIXTURES) + "/hostile/nested/" + name,
+                   std::ios::binary);
+  REQUIRE(in);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// The code object of a fixture, without the pickle around it.
+std::string Code(const std::string& version) {
+  const std::string pickle = Fixture("code_" + version + ".pkl");
+  return pickle.substr(7, pickle.size() - 8);
+}
+
+}  // namespace
+
+TEST_CASE("Nested pickles: any two encodings are undone") {
+  const int first = GENERATE(range(0, 4));
+  const int second = GENERATE(range(0, 4));
+  INFO(first << " " << second);
+  const std::string once = kSteps[first](System());
+  CHECK(FindsCall(ScanString(once)));
+  CHECK(FindsCall(ScanString(kSteps[second](once))));
+}
+
+TEST_CASE("Nested pickles: long chains are followed, but not without end") {
+  std::string text = System();
+  const int steps = GENERATE(8, 12, 30);
+  for (int i = 0; i < steps; ++i) {
+    text = i % 3 == 0 ? Deflate(text, kZlibBits) : Base64(text);
+  }
+  const ScanReply reply = ScanString(text);
+  INFO(steps);
+  CHECK(FindsCall(reply) == (steps <= 12));
+  CHECK((reply.status == OutcomeStatus::kLimit) == (steps > 12));
+}
+
+TEST_CASE("Nested pickles: text forms that readers take are undone") {
+  const std::string base64 = Base64(System() + System());
+  std::string lines;
+  for (std::size_t i = 0; i < base64.size(); i += 20) {
+    lines += base64.substr(i, 20) + "\r\n";
+  }
+  std::string urlsafe = base64;
+  std::replace(urlsafe.begin(), urlsafe.end(), '+', '-');
+  std::replace(urlsafe.begin(), urlsafe.end(), '/', '_');
+  std::string spaced;
+  const std::string hex = Hex(System());
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    spaced += hex.substr(i, 2) + " ";
+  }
+  const std::string text =
+      GENERATE_COPY(as<std::string>{}, lines, "\n\n " + lines, urlsafe, spaced,
+                    base64 + "!rest", hex + " and more", Latin1(System()),
+                    Latin1(Deflate(System(), kZlibBits)),
+                    Latin1(Deflate(System(), kGzipBits)));
+  CHECK(FindsCall(ScanString(text)));
+  CHECK(FindsCall(ScanBytes(PickleBuilder().Text(text).Stop(), "a.pkl")));
+}
+
+TEST_CASE("Nested pickles: protocol 0 is found, too") {
+  CHECK(FindsCall(ScanString(Base64(System(0)))));
+  CHECK(FindsCall(ScanString(Deflate(System(0), kZlibBits))));
+}
+
+TEST_CASE("Nested pickles: strings of real models are left alone") {
+  const std::string text = GENERATE(
+      as<std::string>{}, "transformer_h_0_attn_weight_and_more",
+      "deadbeefdeadbeefdeadbeefdeadbeef0123", std::string(3000, 'A'),
+      "a text about \xc3\xa9tudes and \xc2\xa3 100, as people write it",
+      std::string("c\0\0\0\0 begins as code does but is none, is it?", 44),
+      "x\x9c no zlib stream at all, for sure", "BZh91AY&SY broken bzip2 data");
+  const ScanReply reply =
+      ScanBytes(PickleBuilder().Bytes(text).Stop(), "a.pkl");
+  CHECK(reply.status == OutcomeStatus::kScanned);
+  CHECK(reply.findings.empty());
+}
+
+TEST_CASE("Marshal: code objects of every Python are read whole") {
+  const std::string version =
+      GENERATE(as<std::string>{}, "2.7", "3.6", "3.7", "3.8", "3.9", "3.10",
+               "3.11", "3.12", "3.13");
+  INFO(version);
+  const auto code = ReadMarshalCode(Code(version));
+  REQUIRE(code);
+  CHECK(code->whole);
+  CHECK(code->codes == 4);
+  CHECK(code->name == "<module>");
+  CHECK(code->filename == "<model>");
+  for (const char* name : {"os", "system", "eval", "TOLD"}) {
+    CHECK(std::ranges::count(code->names, name) == 1);
+  }
+  CHECK(std::ranges::count(code->strings, "echo inert") == 1);
+}
+
+TEST_CASE("Marshal: code in a string is reported with what it uses") {
+  const std::string version = GENERATE(as<std::string>{}, "2.7", "3.7", "3.13");
+  for (const char* form : {"code_", "pyc_"}) {
+    const ScanReply reply =
+        ScanBytes(Fixture(form + version + ".pkl"), "a.pkl");
+    INFO(form << version);
+    REQUIRE(reply.findings.size() == 1);
+    CHECK(reply.findings[0].rule_id == "pickle-code-object");
+    CHECK(reply.findings[0].severity == Severity::kHigh);
+    CHECK(reply.findings[0].message.find("os.system") != std::string::npos);
+    CHECK(reply.findings[0].message.find("eval") != std::string::npos);
+    CHECK(reply.findings[0].evidence.find("echo inert") != std::string::npos);
+  }
+}
+
+TEST_CASE("Marshal: encoded code is found") {
+  const int step = GENERATE(range(0, 4));
+  const ScanReply reply = ScanString(kSteps[step](Code("3.11")));
+  REQUIRE(reply.findings.size() == 1);
+  CHECK(reply.findings[0].rule_id == "pickle-code-object");
+}
+
+TEST_CASE("Marshal: cut and broken code is read as far as it goes") {
+  const std::string whole = Code(GENERATE(as<std::string>{}, "3.6", "3.12"));
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const auto code = ReadMarshalCode(std::string_view(whole).substr(0, size));
+    if (code) CHECK_FALSE(code->whole);
+    std::string changed = whole;
+    changed[size] = static_cast<char>(changed[size] ^ 0xff);
+    ReadMarshalCode(changed);
+  }
+  const auto half =
+      ReadMarshalCode(std::string_view(whole).substr(0, whole.size() - 10));
+  REQUIRE(half);
+  CHECK(std::ranges::count(half->names, "system") == 1);
+}
+
+TEST_CASE("Marshal: nesting and counts without end are refused") {
+  // Numbers, code, and then constants that are tuples in tuples.
+  std::string head("\xe3" + std::string(20, '\0') + "\xf3" +
+                   std::string(4, '\0'));
+  std::string deep = head;
+  for (int i = 0; i < 100'000; ++i) deep += ")\x01";
+  std::string many = head + "(\xff\xff\xff\x7f";
+  for (const std::string& bytes : {deep, many}) {
+    const auto code = ReadMarshalCode(bytes);
+    REQUIRE(code);
+    CHECK_FALSE(code->whole);
+  }
+}
+
+}  // namespace scanengine
