@@ -36,11 +36,12 @@ if(SCANENGINE_BUILD_TESTS)
   # Before any folder adds a test of its own.
   enable_testing()
   add_library(scanengine_test_support STATIC 
+    "tests/support/native_ends_${SCANENGINE_PLATFORM}.cc"
     "tests/support/temp_dir_${SCANENGINE_PLATFORM}.cc")
   target_include_directories(scanengine_test_support
                              PUBLIC "${PROJECT_SOURCE_DIR}")
   target_link_libraries(scanengine_test_support PRIVATE scanengine_warnings)
-  add_library(scanengine_test_main OBJECT tests/support/catch_main.cc)
+  add_library(scanengine_test_main STATIC tests/support/catch_main.cc)
   target_link_libraries(scanengine_test_main
                         PUBLIC Catch2::Catch2 scanengine_test_support)
   target_include_directories(scanengine_test_main

@@ -14,8 +14,8 @@ if [[ -z ${WINEPREFIX:-} ]]; then
   [[ $build != / ]] || build=$(dirname "$(realpath "$program")")
   export WINEPREFIX=$build/wine
 fi
-# No messages, no windows, no downloads (Mono, Gecko).
-export WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree,mshtml='
+# No messages, no windows, no downloads (Mono, Gecko), no debugger at a crash.
+export WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree,mshtml=;winedbg.exe=d'
 unset DISPLAY WAYLAND_DISPLAY
 exec timeout --kill-after=5 "${SCANENGINE_WINE_SECONDS:-120}" \
   wine "$program" "$@"

@@ -85,8 +85,18 @@ std::size_t SectionSize(std::size_t size) {
 Result<OwnedHandle> NewSection(std::size_t size) {
   SCANENGINE_CHECK(size > 0);
   const std::uint64_t pages = SectionSize(size);
+  // An empty list of rights: else a copy of a handle could be given rights that
+  // the handle lacks. What is made here has all of them whatever the list says.
+  ACL nobody{};
+  SECURITY_DESCRIPTOR closed{};
+  if (!::InitializeAcl(&nobody, sizeof(nobody), ACL_REVISION) ||
+      !::InitializeSecurityDescriptor(&closed, SECURITY_DESCRIPTOR_REVISION) ||
+      !::SetSecurityDescriptorDacl(&closed, TRUE, &nobody, FALSE)) {
+    return SystemError("cannot close shared memory", LastSystemError());
+  }
+  SECURITY_ATTRIBUTES security{sizeof(security), &closed, FALSE};
   OwnedHandle section(::CreateFileMappingW(
-      INVALID_HANDLE_VALUE, nullptr, PAGE_READWRITE | SEC_COMMIT,
+      INVALID_HANDLE_VALUE, &security, PAGE_READWRITE | SEC_COMMIT,
       static_cast<DWORD>(pages >> 32), static_cast<DWORD>(pages), nullptr));
   if (!section.ok()) {
     return SystemError("cannot make shared memory", LastSystemError());

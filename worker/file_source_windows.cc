@@ -56,9 +56,14 @@ class WindowsFileSource final : public FileSource {
     DWORD got = 0;
     if (!::ReadFile(file_.get(), out.data(), static_cast<DWORD>(most), &got,
                     &where)) {
-      const DWORD error = ::GetLastError();
-      if (error != ERROR_HANDLE_EOF) return FileError(error);
-      got = 0;
+      DWORD error = ::GetLastError();
+      // An inherited handle may be one that does not wait by itself.
+      if (error == ERROR_IO_PENDING) {
+        error = ::GetOverlappedResult(file_.get(), &where, &got, TRUE)
+                    ? 0
+                    : ::GetLastError();
+      }
+      if (error != 0 && error != ERROR_HANDLE_EOF) return FileError(error);
     }
     if (got == 0) {
       return Error{ErrorCode::kChanged, "became shorter during the scan"};

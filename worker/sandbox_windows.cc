@@ -62,11 +62,11 @@ Status LowerIntegrity(HANDLE token) {
 }
 
 // Put in force one by one: each exists since another release of Windows, and
-// what a release lacks is told of and no error.
-template <typename Policy>
-void Mitigate(PROCESS_MITIGATION_POLICY which, const char* name, Policy policy,
+// what a release lacks is told of and no error. Flags as numbers: headers
+// disagree about the size of the structures, which all are one DWORD.
+void Mitigate(PROCESS_MITIGATION_POLICY which, const char* name, DWORD flags,
               SandboxReport* report) {
-  if (::SetProcessMitigationPolicy(which, &policy, sizeof(policy))) {
+  if (::SetProcessMitigationPolicy(which, &flags, sizeof(flags))) {
     report->active.emplace_back(name);
   } else {
     report->missing.push_back(std::string(name) + ": " +
@@ -74,22 +74,16 @@ void Mitigate(PROCESS_MITIGATION_POLICY which, const char* name, Policy policy,
   }
 }
 
+constexpr DWORD kProhibit = 1;
+// No images from other machines, none marked low, those of the system first.
+constexpr DWORD kImagesOfTheSystem = 1 | 2 | 4;
+
 void RestrictProcess(SandboxReport* report) {
-  PROCESS_MITIGATION_DYNAMIC_CODE_POLICY code{};
-  code.ProhibitDynamicCode = 1;
-  Mitigate(ProcessDynamicCodePolicy, "no-dynamic-code", code, report);
-  PROCESS_MITIGATION_CHILD_PROCESS_POLICY children{};
-  children.NoChildProcessCreation = 1;
-  Mitigate(ProcessChildProcessPolicy, "no-child-processes", children, report);
-  PROCESS_MITIGATION_IMAGE_LOAD_POLICY images{};
-  images.NoRemoteImages = 1;
-  images.NoLowMandatoryLabelImages = 1;
-  images.PreferSystem32Images = 1;
-  Mitigate(ProcessImageLoadPolicy, "image-loads", images, report);
-  PROCESS_MITIGATION_EXTENSION_POINT_DISABLE_POLICY extensions{};
-  extensions.DisableExtensionPoints = 1;
-  Mitigate(ProcessExtensionPointDisablePolicy, "no-extension-points",
-           extensions, report);
+  Mitigate(ProcessDynamicCodePolicy, "no-dynamic-code", kProhibit, report);
+  Mitigate(ProcessChildProcessPolicy, "no-child-processes", kProhibit, report);
+  Mitigate(ProcessImageLoadPolicy, "image-loads", kImagesOfTheSystem, report);
+  Mitigate(ProcessExtensionPointDisablePolicy, "no-extension-points", kProhibit,
+           report);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ int FilesIn(const std::string& folder) {
 }
 
 TEST_CASE("OutputFile: appears at Commit and not before") {
-  const TempDir dir;
+  TempDir dir;
   const std::string path = dir / "r\xc3\xa9port.json";
   {
     const auto sink = OpenOutputFile(path).value();
@@ -49,7 +49,7 @@ TEST_CASE("OutputFile: appears at Commit and not before") {
 }
 
 TEST_CASE("OutputFile: an earlier file stays until Commit") {
-  const TempDir dir;
+  TempDir dir;
   const std::string path = dir.File("report", "before");
   {
     const auto sink = OpenOutputFile(path).value();
@@ -65,7 +65,7 @@ TEST_CASE("OutputFile: an earlier file stays until Commit") {
 }
 
 TEST_CASE("OutputFile: what cannot be written is refused at once") {
-  const TempDir dir;
+  TempDir dir;
   CHECK(OpenOutputFile(dir / "no/such/folder").error().code ==
         ErrorCode::kNotFound);
   CHECK_FALSE(OpenOutputFile(dir.Folder("folder")).ok());
@@ -84,7 +84,7 @@ TEST_CASE("OutputFile: the null device swallows all and is no file") {
 }
 
 TEST_CASE("OutputFile: a long path") {
-  const TempDir dir;
+  TempDir dir;
   std::string path;
   for (int i = 0; i < 20; ++i) path += std::string(50, 'd') + '/';
   const std::string file = dir.Folder(path) + "report";

@@ -12,11 +12,13 @@ namespace {
 
 HANDLE board_handle = nullptr;
 
+// By a pointer, or the compiler makes a loop of it.
+int Overflow(int depth);
+int (*volatile overflow)(int) = Overflow;
 int Overflow(int depth) {
-  static volatile bool for_ever = true;
   volatile char frame[4096];
   frame[0] = static_cast<char>(depth);
-  return for_ever ? Overflow(depth + 1) + frame[0] : 0;
+  return overflow(depth + 1) + frame[0];
 }
 
 void WriteAll(DWORD stream, const void* data, std::size_t size) {
@@ -90,7 +92,8 @@ void Leave(int code) {
   std::abort();
 }
 void Crash() {
-  int* volatile nowhere = nullptr;
+  // Volatile twice, or the compiler leaves the write out.
+  volatile int* volatile nowhere = nullptr;
   *nowhere = 1;
   Leave(99);
 }
@@ -106,7 +109,8 @@ std::map<std::string, Action> SystemModes() {
       {"divide",
        [] {
          volatile int zero = 0;
-         Leave(1 / zero);
+         volatile int some = 7;
+         Leave(some / zero);
        }},
       {"ill", [] { Raise(0xc000001d); }},
       {"heap", [] { Raise(0xc0000374); }},
