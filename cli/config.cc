@@ -122,6 +122,14 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   scan.include = flags.include;
   scan.exclude = flags.exclude;
   scan.follow_symlinks = flags.follow_symlinks;
+  using Mode = JournalOptions::Mode;
+  const bool none = flags.no_journal || flags.action == Action::kInspect;
+  scan.journal.mode = none            ? Mode::kNone
+                      : flags.journal ? Mode::kFile
+                                      : Mode::kAutomatic;
+  ApplyTyped(flags.journal, scan.journal.path);
+  scan.journal.resume = flags.resume || flags.resume_force;
+  scan.journal.resume_force = flags.resume_force;
 }
 
 ReportOptions BuildReportOptions(const ParsedFlags& flags,

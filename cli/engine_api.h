@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_CLI_ENGINE_API_H_
 #define SCANENGINE_CLI_ENGINE_API_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,11 @@ class Scan {
   virtual Result<RunSummary> Run(ScanObserver& observer) = 0;
   /// Thread-safe; before and during Run().
   virtual void RequestStop() = 0;
+  /// As those of ScanEngine.
+  virtual Result<FileOutcome> ReadBack(std::uint64_t /*place*/) {
+    return Error{ErrorCode::kUnsupported, "there is no journal"};
+  }
+  virtual void ForgetJournal() {}
 };
 
 /// What the program needs of the library. Abstract so that the whole program

@@ -33,6 +33,7 @@ bool IsComplete(const RunSummary& summary, bool require_complete) {
 ExitCode DecideExitCode(const RunSummary& summary, const ExitFacts& facts) {
   if (facts.stop == StopCause::kInterrupt) return ExitCode::kInterrupted;
   if (facts.stop == StopCause::kTerminate) return ExitCode::kTerminated;
+  if (facts.journal_failed) return ExitCode::kUnable;
   if (facts.output_failed) return ExitCode::kIncomplete;
   if (!IsComplete(summary, facts.require_complete) || !facts.whole) {
     return ExitCode::kIncomplete;

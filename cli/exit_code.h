@@ -14,7 +14,7 @@ enum class ExitCode : int {
   kFindings = 1,       ///< All was scanned; a finding at or above --fail-on.
   kIncomplete = 2,     ///< A file was not scanned to its end, or no report.
   kUsage = 3,          ///< The command line or the configuration is wrong.
-  kUnable = 4,         ///< Of doctor: no worker can be had on this machine.
+  kUnable = 4,         ///< The journal failed; of doctor: no worker can be had.
   kInterrupted = 130,  ///< Stopped by SIGINT; the report is partial.
   kTerminated = 143,   ///< Stopped by SIGTERM or SIGHUP; the report is partial.
 };
@@ -36,8 +36,10 @@ inline constexpr ExitCodeText kExitCodeTexts[] = {
      "was no file at all, or the report could not be written; outranks 1"},
     {ExitCode::kUsage, "the command line or a policy file is wrong"},
     {ExitCode::kUnable,
-     "of doctor only: no worker can be had on this machine (0: all is there, "
-     "2: scans work, with weaker isolation or slower)"},
+     "the journal could not be written, which stopped the run, or cannot be "
+     "used, or (verify) is damaged; of doctor: no worker can be had on this "
+     "machine (0: all is there, 2: scans work, with weaker isolation or "
+     "slower)"},
     {ExitCode::kInterrupted,
      "stopped by SIGINT (Ctrl-C); the report is partial"},
     {ExitCode::kTerminated,
@@ -52,6 +54,7 @@ struct ExitFacts {
   Severity fail_on = Severity::kMedium;
   bool require_complete = false;  ///< not-a-model and skipped count, too.
   bool output_failed = false;     ///< A report or stdout was not written.
+  bool journal_failed = false;    ///< The journal was not written to its end.
   StopCause stop = StopCause::kNone;
   bool findings_count = true;  ///< False for an inspection: it only shows.
   bool whole = true;           ///< The report lacks nothing.
@@ -66,7 +69,7 @@ std::uint64_t CountFindings(const RunSummary& summary, Severity fail_on);
 /// True if the run saw at least one file and all of what it saw to its end.
 bool IsComplete(const RunSummary& summary, bool require_complete);
 
-/// Pure. A signal outranks kIncomplete, which outranks kFindings.
+/// Pure. A signal outranks kUnable, that kIncomplete, and that kFindings.
 ExitCode DecideExitCode(const RunSummary& summary, const ExitFacts& facts);
 
 }  // namespace scanengine::cli

@@ -309,6 +309,38 @@ constexpr Flag kFlags[] = {
      "", false,
      [](std::string_view, ParsedFlags& f) { f.json = true; return OkStatus(); }},
 
+
+    // ---- Journal
+    {"journal", '\0', "FILE", FlagGroup::kJournal,
+     "record every outcome in FILE as soon as there is one",
+     "Records every outcome in FILE before it is reported, so that nothing is "
+     "lost however the run ends. FILE must not exist, or be empty, unless "
+     "--resume is given. Without this option a run over more than 1,000 files "
+     "has a journal in $XDG_STATE_HOME/scanengine (~/.local/state/scanengine), "
+     "which is removed when the run is complete and its report written; the "
+     "newest 20 are kept. \"scanengine verify FILE\" checks a journal.",
+     "", false,
+     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.journal); }, FlagUse::kScan},
+    {"no-journal", '\0', "", FlagGroup::kJournal,
+     "keep no journal",
+     "Keeps no journal: a run that is cut off has to be started anew.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.no_journal = true; return OkStatus(); }, FlagUse::kScan},
+    {"resume", '\0', "", FlagGroup::kJournal,
+     "go on with a run that was cut off",
+     "Goes on with the run that --journal recorded, or with the newest one over "
+     "the same paths that has a journal. What has an outcome there and did not "
+     "change since (size, times, inode) is reported and not scanned again. "
+     "Refused if options, import policy or version differ.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.resume = true; return OkStatus(); }, FlagUse::kScan},
+    {"resume-force", '\0', "", FlagGroup::kJournal,
+     "--resume, whatever differs; keep what still holds",
+     "As --resume, but goes on even if options, import policy or version "
+     "differ, and keeps only those outcomes that still hold.",
+     "", false,
+     [](std::string_view, ParsedFlags& f) { f.resume_force = true; return OkStatus(); }, FlagUse::kScan},
+
     // ---- Inspect
     {"member", '\0', "GLOB", FlagGroup::kInspect,
      "show only members of containers that match",
@@ -357,6 +389,8 @@ std::string_view FlagGroupTitle(FlagGroup group) {
       return "Report";
     case FlagGroup::kInspect:
       return "Only for inspect";
+    case FlagGroup::kJournal:
+      return "Journal";
     case FlagGroup::kOther:
       return "Other";
   }

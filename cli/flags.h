@@ -62,6 +62,10 @@ struct ParsedFlags {
 
   std::optional<std::string> member;
   bool opcodes = false;
+  std::optional<std::string> journal;
+  bool no_journal = false;
+  bool resume = false;
+  bool resume_force = false;
 
   std::optional<ReportFormat> format;
   bool json = false;
@@ -81,10 +85,11 @@ enum class FlagGroup : std::uint8_t {
   kWorkers,
   kLimits,
   kOutput,
+  kJournal,
   kInspect,
   kOther,
 };
-inline constexpr int kFlagGroupCount = 6;
+inline constexpr int kFlagGroupCount = 7;
 std::string_view FlagGroupTitle(FlagGroup group);
 
 /// Which commands take a flag.

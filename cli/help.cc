@@ -16,7 +16,8 @@ constexpr std::size_t kWidth = 80;
 constexpr std::string_view kUsage =
     "Usage: scanengine [scan] [options] PATH...\n"
     "       scanengine inspect [options] FILE...\n"
-    "       scanengine doctor [--json] [options]\n";
+    "       scanengine doctor [--json] [options]\n"
+    "       scanengine verify [--json] JOURNAL\n";
 
 constexpr std::string_view kIntroduction =
     "Scans files and folders, first of all machine-learning models, for code "
@@ -119,7 +120,7 @@ std::string ShortHelp() {
            return fmt::format("  {:<{}}  {}\n", Spelling(flag), widest,
                               flag.summary);
          }) +
-         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage. "
+         "\nExit code: 0 clean, 1 findings, 2 incomplete, 3 usage, 4 journal.\n"
          "More: scanengine --help\n";
 }
 

@@ -150,6 +150,7 @@ Json EncodeRun(const FileOutcome& outcome, IsolationMode isolation) {
   out["attempts"] = outcome.attempts;
   out["worker"] = outcome.worker;
   out["isolation"] = mode;
+  out["resumed"] = outcome.resumed;
   out["duration_us"] = outcome.result.duration_us;
   out["peak_memory_bytes"] = outcome.result.peak_memory;
   return out;
@@ -240,6 +241,7 @@ std::string RunJson(const RunSummary& summary, const ReportOptions& options) {
   out["started"] = ValidText(options.started);
   out["duration_us"] = summary.wall.count();
   out["stopped"] = summary.stopped;
+  out["resumed"] = summary.resumed;
   out["parallel_scan"] = summary.worker_count > 1;
   out["worker_count"] = summary.worker_count;
   out["workers_started"] = summary.workers_started;

@@ -1,4 +1,7 @@
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "cli/issue_index.h"
@@ -18,9 +21,14 @@ class JsonReport : public Report {
 
   void Add(const FileOutcome& outcome) override {
     issues_.Add(outcome);
-    files_.Add(outcome.path,
-               FileJson(outcome, options_.isolation, !options_.canonical,
-                        /*with_type=*/false));
+    if (kept_bytes_ > kMostKeptBytes && outcome.place != 0 &&
+        options_.read_back) {
+      files_.Add(outcome.path, kPlaceTag + std::to_string(outcome.place));
+      return;
+    }
+    std::string text = TextOf(outcome);
+    kept_bytes_ += text.size();
+    files_.Add(outcome.path, std::move(text));
   }
 
   Status Finish(const RunSummary& summary) override {
@@ -41,20 +49,52 @@ class JsonReport : public Report {
     }
     out_.Write("\n],\n\"files\":[");
     separator = "\n";
-    Status status = files_.Drain([&](std::string_view text) {
+    Status read = OkStatus();
+    const Status status = files_.Drain([&](std::string_view text) {
+      if (!read.ok()) return;
       out_.Write(separator);
-      out_.Write(text);
       separator = ",\n";
+      if (text.starts_with(kPlaceTag)) {
+        read = WriteFromJournal(text.substr(1));
+      } else {
+        out_.Write(text);
+      }
     });
     out_.Write("\n]}\n");
-    return status;
+    return status.ok() ? read : status;
   }
 
  private:
+  // Texts of so many bytes are kept; of what comes later only where the journal
+  // has it.
+  static constexpr std::size_t kMostKeptBytes = 32U << 20;
+  static constexpr char kPlaceTag = '@';  // JSON begins with a brace.
+
+  std::string TextOf(const FileOutcome& outcome) const {
+    return FileJson(outcome, options_.isolation, !options_.canonical,
+                    /*with_type=*/false);
+  }
+
+  Status WriteFromJournal(std::string_view place) {
+    std::uint64_t number = 0;
+    for (const char digit : place) {
+      number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+    }
+    const Result<FileOutcome> outcome = options_.read_back(number);
+    if (!outcome.ok()) {
+      return Error{ErrorCode::kIo,
+                   "cannot read results back from the journal: " +
+                       outcome.error().detail};
+    }
+    out_.Write(TextOf(outcome.value()));
+    return OkStatus();
+  }
+
   const ReportOptions options_;
   ReportWriter& out_;
   IssueIndex issues_;
   SortedRecords files_;
+  std::size_t kept_bytes_ = 0;
 };
 
 // A line for each file as soon as it is done, for programs that follow.

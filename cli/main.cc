@@ -1,8 +1,10 @@
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/arguments.h"
+#include "cli/memory_reserve.h"
 #include "cli/program.h"
 #include "engine/scan_engine.h"
 
@@ -16,6 +18,10 @@ class EngineScan : public Scan {
     return engine_.Run(observer);
   }
   void RequestStop() override { engine_.RequestStop(); }
+  Result<FileOutcome> ReadBack(std::uint64_t place) override {
+    return engine_.ReadBack(place);
+  }
+  void ForgetJournal() override { engine_.ForgetJournal(); }
 
  private:
   ScanEngine engine_;
@@ -42,6 +48,7 @@ class Engine : public EngineApi {
 }  // namespace scanengine::cli
 
 int main(int argc, char** argv) {
+  scanengine::cli::KeepMemoryReserve();
   scanengine::cli::Engine engine;
   return static_cast<int>(scanengine::cli::RunProgram(
       scanengine::cli::ProgramArguments(argc, argv), engine));

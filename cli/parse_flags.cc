@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -164,16 +165,21 @@ Status CheckUse(const Flag& flag, const CLI::Option& option, Action action) {
   return OkStatus();
 }
 
-Status CheckConflicts(const ParsedFlags& f) {
+struct Conflict {
+  bool holds;
+  std::string text;
+};
+
+Status Check(std::span<const Conflict> conflicts) {
+  for (const Conflict& conflict : conflicts) {
+    if (conflict.holds) return Invalid(conflict.text);
+  }
+  return OkStatus();
+}
+
+Status CheckWorkerConflicts(const ParsedFlags& f) {
   const bool in_process = f.isolation == IsolationMode::kInProcess;
   const int workers = f.workers.value_or(0);
-  const bool inspect = f.action == Action::kInspect;
-  const bool list_format =
-      f.format.has_value() && f.format != ReportFormat::kJson;
-  struct Conflict {
-    bool holds;
-    std::string text;
-  };
   const Conflict conflicts[] = {
       {f.parallel && f.no_parallel,
        "--parallel and --no-parallel exclude each other"},
@@ -189,22 +195,57 @@ Status CheckConflicts(const ParsedFlags& f) {
        "--isolation in-process excludes --require-sandbox"},
       {f.no_sandbox && f.require_sandbox,
        "--no-sandbox and --require-sandbox exclude each other"},
+  };
+  return Check(conflicts);
+}
+
+Status CheckReportConflicts(const ParsedFlags& f) {
+  const bool inspect = f.action == Action::kInspect;
+  const bool list_format =
+      f.format.has_value() && f.format != ReportFormat::kJson;
+  const Conflict conflicts[] = {
       {f.quiet && f.verbose, "--quiet and --verbose exclude each other"},
       {f.canonical && list_format,
        "--canonical is JSON and excludes another --format"},
-      {f.json && f.format && f.format != ReportFormat::kJson,
-       "--json excludes another --format"},
+      {f.json && list_format, "--json excludes another --format"},
       {inspect && f.format == ReportFormat::kNdjson,
        "--format: inspect has text and json only"},
+  };
+  return Check(conflicts);
+}
+
+Status CheckJournalConflicts(const ParsedFlags& f) {
+  const bool resume = f.resume || f.resume_force;
+  const bool dash = std::count(f.paths.begin(), f.paths.end(), "-") > 0;
+  const Conflict conflicts[] = {
+      {f.no_journal && f.journal,
+       "--journal and --no-journal exclude each other"},
+      {f.no_journal && resume,
+       "--resume needs a journal and excludes --no-journal"},
+      {resume && dash,
+       "--resume excludes - (standard input): it is not there again"},
+      {f.debug_worker && (f.journal || resume),
+       "--debug-worker keeps no journal"},
+  };
+  return Check(conflicts);
+}
+
+Status CheckInputConflicts(const ParsedFlags& f) {
+  const bool text = !f.format || f.format == ReportFormat::kText;
+  const Conflict conflicts[] = {
       {f.null_separated && !f.files_from, "--null needs --files-from"},
       {f.debug_worker && (!f.paths.empty() || f.files_from),
        "--debug-worker takes one file and excludes PATH and --files-from"},
-      {f.debug_worker && (f.canonical || f.json ||
-                          (f.format && f.format != ReportFormat::kText)),
+      {f.debug_worker && (f.canonical || f.json || !text),
        "--debug-worker prints text and excludes another --format"},
   };
-  for (const Conflict& conflict : conflicts) {
-    if (conflict.holds) return Invalid(conflict.text);
+  return Check(conflicts);
+}
+
+Status CheckConflicts(const ParsedFlags& f) {
+  for (const auto check : {CheckWorkerConflicts, CheckReportConflicts,
+                           CheckJournalConflicts, CheckInputConflicts}) {
+    if (Status status = check(f); !status.ok()) return status;
   }
   return OkStatus();
 }

@@ -22,6 +22,9 @@
 #include "cli/status_line.h"
 #include "cli/terminal.h"
 #include "cli/text_style.h"
+#include "cli/verify_command.h"
+#include "engine/journal_file.h"
+#include "engine/journal_verify.h"
 #include "ipc/text.h"
 
 namespace scanengine::cli {
@@ -86,13 +89,15 @@ RunSummary SummaryOf(const FileOutcome& outcome) {
 ExitCode ScanRefused(const Error& error) {
   if (error.code == ErrorCode::kInvalidArgument) return UsageError(error);
   PrintError("cannot scan: " + error.detail);
+  if (error.code == ErrorCode::kJournal) return ExitCode::kUnable;
   return ExitCode::kIncomplete;
 }
 
 ExitCode FinishReport(const Config& config, const RunSummary& summary,
                       Report& report, ReportWriter& writer, StopCause stop) {
   ExitFacts facts{config.report.fail_on, config.report.require_complete,
-                  /*output_failed=*/false, stop};
+                  /*output_failed=*/false,
+                  /*journal_failed=*/summary.journal_error.has_value(), stop};
   const Status finished = report.Finish(summary);
   facts.findings_count = !config.report.inspect;
   facts.whole = report.whole();
@@ -102,6 +107,18 @@ ExitCode FinishReport(const Config& config, const RunSummary& summary,
     facts.output_failed = true;
   }
   return DecideExitCode(summary, facts);
+}
+
+// A journal that nobody needs any more goes; of others the user is told.
+void LeaveJournal(const Config& config, const RunSummary& summary,
+                  const ReportWriter& writer, Scan& scan) {
+  if (summary.journal.empty()) return;
+  if (!summary.stopped && !writer.failed()) {
+    scan.ForgetJournal();
+  } else if (!config.report.quiet && !writer.reader_gone()) {
+    PrintError(fmt::format("--resume goes on from here; the journal is {}",
+                           Quoted(summary.journal)));
+  }
 }
 
 ExitCode DebugOneFile(const Config& config, EngineApi& engine,
@@ -123,6 +140,10 @@ StatusLine MakeStatusLine() {
 ExitCode ScanAll(const Config& config, EngineApi& engine, bool status_line_on,
                  ReportWriter& writer) {
   const std::unique_ptr<Scan> scan = engine.NewScan(config.scan);
+  ReportOptions report_options = config.report;
+  report_options.read_back = [&scan](std::uint64_t place) {
+    return scan->ReadBack(place);
+  };
   // First drain, then end the workers; whoever asks again wants out, even if
   // the report is stuck in a pipe that nobody reads.
   const std::unique_ptr<StopSignals> signals =
@@ -130,7 +151,7 @@ ExitCode ScanAll(const Config& config, EngineApi& engine, bool status_line_on,
         if (count > 2) ExitNow(cause);
         scan->RequestStop();
       });
-  const std::unique_ptr<Report> report = NewReport(config.report, writer);
+  const std::unique_ptr<Report> report = NewReport(report_options, writer);
   StatusLine status_line = MakeStatusLine();
   RunObserver observer({
       .report = *report,
@@ -145,8 +166,32 @@ ExitCode ScanAll(const Config& config, EngineApi& engine, bool status_line_on,
   const Result<RunSummary> summary = scan->Run(observer);
   status_line.Clear();
   if (!summary.ok()) return ScanRefused(summary.error());
-  return FinishReport(config, summary.value(), *report, writer,
-                      signals->cause());
+  const ExitCode code =
+      FinishReport(config, summary.value(), *report, writer, signals->cause());
+  LeaveJournal(config, summary.value(), writer, *scan);
+  return code;
+}
+
+ExitCode Verify(std::span<const std::string> args) {
+  const Result<VerifyRequest> request = ParseVerify(args);
+  if (!request.ok()) return UsageError(request.error());
+  if (request.value().help) return PrintPage(VerifyHelp());
+  const std::string& path = request.value().journal;
+  const auto refused = [&](const Error& error) {
+    PrintError(fmt::format("cannot verify {}: {}", Quoted(path), error.detail));
+    return error.code == ErrorCode::kNotFound ? ExitCode::kUsage
+                                              : ExitCode::kUnable;
+  };
+  Result<std::unique_ptr<JournalFile>> file =
+      OpenJournalFile(path, JournalAccess::kRead);
+  if (!file.ok()) return refused(file.error());
+  const Result<JournalCheck> check = CheckJournal(*file.value());
+  if (!check.ok()) return refused(check.error());
+  const ExitCode printed =
+      PrintPage(request.value().json ? VerifyJson(path, check.value())
+                                     : VerifyText(path, check.value()));
+  const ExitCode code = VerifyExitCode(check.value());
+  return code == ExitCode::kClean ? printed : code;
 }
 
 ExitCode RunScan(const ParsedFlags& flags, EngineApi& engine) {
@@ -201,6 +246,9 @@ ExitCode RunDoctor(const ParsedFlags& flags, EngineApi& engine) {
 }
 
 ExitCode RunAction(std::span<const std::string> args, EngineApi& engine) {
+  if (!args.empty() && args.front() == "verify") {
+    return Verify(args.subspan(1));
+  }
   const Result<ParsedFlags> flags = ParseFlags(args);
   if (!flags.ok()) return UsageError(flags.error());
   switch (flags.value().action) {

@@ -1,6 +1,8 @@
 #ifndef SCANENGINE_CLI_REPORT_H_
 #define SCANENGINE_CLI_REPORT_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +25,9 @@ struct ReportOptions {
   IsolationMode isolation = IsolationMode::kProcess;  ///< That was asked for.
   std::string version;                                ///< Of the program.
   std::string started;  ///< "2026-01-31T12:34:56Z".
+  /// Gives back an outcome by its place, so that a report over very many files
+  /// need not keep them; nothing: reports keep what they need.
+  std::function<Result<FileOutcome>(std::uint64_t place)> read_back;
 };
 
 /// Turns outcomes into one report. Calls come from one thread at a time.

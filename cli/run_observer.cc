@@ -27,8 +27,12 @@ void RunObserver::OnProgress(const Progress& progress) {
 }
 
 void RunObserver::OnNotice(const Notice& notice) {
-  // Protection that was given up is never passed over in silence.
-  if (parts_.quiet && notice.kind != Notice::Kind::kDegraded) return;
+  // Protection that was given up is never passed over in silence, nor is a
+  // record that is not what it should be.
+  if (parts_.quiet && notice.kind != Notice::Kind::kDegraded &&
+      notice.kind != Notice::Kind::kJournal) {
+    return;
+  }
   if (notice.kind == Notice::Kind::kWorkerLost && !parts_.verbose) return;
   // Whoever left the pipe knows why the run stops.
   const bool stopping = notice.kind == Notice::Kind::kStopping;

@@ -26,6 +26,7 @@ void PrepareStandardStreams() {
     if (opened != fd) std::abort();
   }
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // A write past "ulimit -f" fails instead.
 }
 
 bool IsTerminal(Stream stream) {

@@ -120,6 +120,12 @@ std::string SummaryText(const RunSummary& summary, const TextStyle& style) {
   out += Line("findings", FindingsText(summary));
   out += Line("read", VolumeText(summary));
   out += Line("workers", WorkersText(summary));
+  if (summary.resumed > 0) {
+    out += Line("resumed",
+                fmt::format("{} taken over from {}",
+                            Count(summary.resumed, "outcome", "outcomes"),
+                            FieldText(summary.journal)));
+  }
   const std::string trouble = TroubleText(summary);
   if (!trouble.empty()) out += Line("trouble", trouble);
   if (!summary.fewer_workers_reason.empty()) {

@@ -53,8 +53,8 @@ foreach(program scanengine scanengine-worker)
   endif()
 endforeach()
 
-foreach(header engine/scan_engine.h ipc/finding.h ipc/inspection.h
-               ipc/messages.h ipc/outcome.h ipc/result.h)
+foreach(header engine/scan_engine.h ipc/file_stamp.h ipc/finding.h
+               ipc/inspection.h ipc/messages.h ipc/outcome.h ipc/result.h)
   get_filename_component(folder "${header}" DIRECTORY)
   install(FILES "${PROJECT_SOURCE_DIR}/${header}"
           DESTINATION "${scanengine_include}/${folder}")

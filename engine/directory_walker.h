@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ipc/file_stamp.h"
 #include "ipc/result.h"
 
 /// What discovery needs of the operating system, and no more. Nothing here
@@ -39,6 +40,7 @@ struct FileFacts {
   EntryKind kind = EntryKind::kOther;
   std::uint64_t size = 0;  ///< Bytes; of files only.
   FileId id;
+  FileStamp stamp;
 };
 
 /// Where a path leads once all links are followed.
@@ -70,6 +72,7 @@ struct DirectoryEntry {
   std::string_view name;  ///< Until the next call to the walker.
   EntryKind kind = EntryKind::kOther;
   std::uint64_t size = 0;  ///< Bytes; of files only, 0 if it has vanished.
+  std::optional<FileStamp> stamp;  ///< Of files that could be looked at.
   /// Set if the entry cannot be looked at although it is there.
   std::optional<Error> fault;
 };

@@ -116,12 +116,25 @@ FileId IdOf(const struct stat& info) {
           static_cast<std::uint64_t>(info.st_ino)};
 }
 
+// Wraps around for times that no clock shows; they differ all the same.
+std::int64_t Nanoseconds(const struct timespec& time) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(time.tv_sec) *
+                                       1'000'000'000U +
+                                   static_cast<std::uint64_t>(time.tv_nsec));
+}
+
+FileStamp StampOf(const struct stat& info) {
+  return {static_cast<std::uint64_t>(info.st_size),
+          static_cast<std::uint64_t>(info.st_ino), Nanoseconds(info.st_mtim),
+          Nanoseconds(info.st_ctim)};
+}
+
 FileFacts FactsOf(const struct stat& info) {
   const EntryKind kind = KindOfMode(info.st_mode);
   return {
       kind,
       kind == EntryKind::kFile ? static_cast<std::uint64_t>(info.st_size) : 0,
-      IdOf(info)};
+      IdOf(info), StampOf(info)};
 }
 
 // File systems whose files are made up by the kernel: reading them can block,
@@ -373,6 +386,7 @@ Result<bool> PosixWalker::Read(DirectoryEntry& entry) {
   } while (name == "." || name == "..");
   entry.name = name;
   entry.size = 0;
+  entry.stamp.reset();
   entry.fault.reset();
   path_.resize(levels_.back().path_length);
   AppendName(name);
@@ -394,6 +408,7 @@ Result<bool> PosixWalker::Read(DirectoryEntry& entry) {
     const FileFacts facts = FactsOf(info);
     entry.kind = facts.kind;
     entry.size = facts.size;
+    entry.stamp = facts.stamp;
     return true;
   }
   // Gone since it was listed: still a file that was found, see discovery.h.

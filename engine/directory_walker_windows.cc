@@ -40,6 +40,14 @@ EntryKind KindOf(DWORD attributes, DWORD tag) {
   return EntryKind::kFile;
 }
 
+// From units of 100 ns since 1601. Wraps around for times that no clock shows;
+// they differ all the same.
+std::int64_t Nanoseconds(LARGE_INTEGER time) {
+  constexpr std::uint64_t k1970 = 116'444'736'000'000'000U;
+  return static_cast<std::int64_t>(
+      (static_cast<std::uint64_t>(time.QuadPart) - k1970) * 100U);
+}
+
 struct Look {
   FileFacts facts;
   DWORD error = 0;
@@ -73,6 +81,15 @@ Look LookAt(HANDLE file) {
     look.facts.size =
         std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow;
   }
+  FILE_BASIC_INFO times{};
+  if (!::GetFileInformationByHandleEx(file, FileBasicInfo, &times,
+                                      sizeof(times))) {
+    look.error = ::GetLastError();
+    return look;
+  }
+  look.facts.stamp = {look.facts.size, look.facts.id.inode,
+                      Nanoseconds(times.LastWriteTime),
+                      Nanoseconds(times.ChangeTime)};
   return look;
 }
 
@@ -134,6 +151,7 @@ class WindowsWalker final : public DirectoryWalker {
 
  private:
   Result<bool> Fill();
+  void AskFile(DirectoryEntry& entry) const;
   bool CheckLevel();
   bool Enter();
 
@@ -184,14 +202,29 @@ Result<bool> WindowsWalker::Read(DirectoryEntry& entry) {
     entry.name = name_;
     // Of a reparse point this field holds the tag (MS-FSCC, 2.4.17).
     entry.kind = KindOf(found.FileAttributes, found.EaSize);
-    entry.size = entry.kind == EntryKind::kFile
-                     ? static_cast<std::uint64_t>(found.EndOfFile.QuadPart)
-                     : 0;
+    entry.size = 0;
+    entry.stamp.reset();
     entry.fault.reset();
     path_.resize(levels_.back().path_length);
     AppendName(name_);
+    if (entry.kind == EntryKind::kFile) {
+      entry.size = static_cast<std::uint64_t>(found.EndOfFile.QuadPart);
+      AskFile(entry);
+    }
     return true;
   }
+}
+
+// Size and times in a folder are those of the last time that a writer closed
+// the file, and under one of its names only; the file itself knows.
+void WindowsWalker::AskFile(DirectoryEntry& entry) const {
+  const OwnedHandle file =
+      OpenPath(NativePath(path_), 0, FILE_FLAG_OPEN_REPARSE_POINT);
+  if (!file.ok()) return;
+  const Look look = LookAt(file.get());
+  if (look.error != 0 || look.facts.kind != EntryKind::kFile) return;
+  entry.size = look.facts.size;
+  entry.stamp = look.facts.stamp;
 }
 
 // True if the folder that is returned to is still what it was. Else it is left
@@ -259,7 +292,7 @@ Result<FileFacts> LookAtPath(const std::string& path) {
       OpenToLook(path, FILE_FLAG_OPEN_REPARSE_POINT);
   if (!file.ok()) {
     if (file.error().code == ErrorCode::kNotFound && IsDeviceName(path)) {
-      return FileFacts{EntryKind::kCharacterDevice, 0, {}};
+      return FileFacts{EntryKind::kCharacterDevice, 0, {}, {}};
     }
     return file.error();
   }

@@ -2,9 +2,11 @@
 #define SCANENGINE_ENGINE_DISCOVERY_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ipc/file_stamp.h"
 #include "ipc/outcome.h"
 #include "ipc/result.h"
 
@@ -29,6 +31,9 @@ struct DiscoveredFile {
   /// kChanged (folder that vanished or was moved meanwhile).
   OutcomeStatus status = OutcomeStatus::kScanned;
   std::string detail;
+  /// Taken before the file is given, so that a file with this stamp was not
+  /// changed since; of files to be scanned that were still there.
+  std::optional<FileStamp> stamp;
 };
 
 /// Receives files in the order in which they are found.

@@ -158,7 +158,7 @@ void DiscoveryWalk::GiveNamed(const std::string& path, bool is_root) {
   if (facts.value().kind != EntryKind::kFolder && !TakeNamed(path)) return;
   switch (facts.value().kind) {
     case EntryKind::kFile:
-      GiveFile(path, facts.value().size);
+      GiveFile(path, facts.value().size, facts.value().stamp);
       break;
     case EntryKind::kLink:
       GiveNamedLink(path, is_root);
@@ -279,7 +279,7 @@ void DiscoveryWalk::OnEntry(const Top& top, DirectoryWalker& walker,
   if (entry.fault) {
     Give(path, OutcomeStatus::kUnreadable, entry.fault->detail);
   } else if (entry.kind == EntryKind::kFile) {
-    GiveFile(path, entry.size);
+    GiveFile(path, entry.size, entry.stamp);
   } else {
     Give(path, OutcomeStatus::kSkipped,
          fmt::format("is {}", KindName(entry.kind)));
@@ -374,7 +374,7 @@ void DiscoveryWalk::GiveThroughLink(const std::string& path,
     }
     if (listener_) listener_(target.real_path, false);
   }
-  GiveFile(path, target.facts.size);
+  GiveFile(path, target.facts.size, target.facts.stamp);
 }
 
 // The innermost folder counts that is walked on its own: those around it leave
@@ -437,9 +437,10 @@ bool DiscoveryWalk::TakeNamed(const std::string& path) {
   return Take(last_folder_of_named_.second, NameOf(path));
 }
 
-void DiscoveryWalk::GiveFile(const std::string& path, std::uint64_t size) {
+void DiscoveryWalk::GiveFile(const std::string& path, std::uint64_t size,
+                             const std::optional<FileStamp>& stamp) {
   if (options_.max_file_size == 0 || size <= options_.max_file_size) {
-    Give(path, OutcomeStatus::kScanned, {}, size);
+    Give(path, OutcomeStatus::kScanned, {}, size, stamp);
     return;
   }
   std::string found = HumanSize(size);
@@ -472,9 +473,12 @@ void DiscoveryWalk::GiveFolderFault(const std::string& path,
 }
 
 void DiscoveryWalk::Give(const std::string& path, OutcomeStatus status,
-                         std::string detail, std::uint64_t size) {
+                         std::string detail, std::uint64_t size,
+                         const std::optional<FileStamp>& stamp) {
   if (stopped_) return;
-  if (!sink_.OnFile({path, size, status, std::move(detail)})) stopped_ = true;
+  if (!sink_.OnFile({path, size, status, std::move(detail), stamp})) {
+    stopped_ = true;
+  }
 }
 
 }  // namespace scanengine

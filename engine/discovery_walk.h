@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -107,12 +108,14 @@ class DiscoveryWalk {
   bool TakeByRealPath(const std::string& real_path);
   bool TakeNamed(const std::string& path);
 
-  void GiveFile(const std::string& path, std::uint64_t size);
+  void GiveFile(const std::string& path, std::uint64_t size,
+                const std::optional<FileStamp>& stamp);
   void GiveReached(const std::string& path, const ResolvedPath& target,
                    Reach reach);
   void GiveFolderFault(const std::string& path, const Error& error);
   void Give(const std::string& path, OutcomeStatus status, std::string detail,
-            std::uint64_t size = 0);
+            std::uint64_t size = 0,
+            const std::optional<FileStamp>& stamp = std::nullopt);
 
   const DiscoveryOptions& options_;
   DiscoverySink& sink_;

@@ -148,7 +148,7 @@ DoctorCheck JudgeUser(const MachineFacts& facts) {
 }
 
 DoctorCheck JudgeOpenFiles(const MachineFacts& facts) {
-  const DoctorCheck check =
+  DoctorCheck check =
       Fine("limit-files",
            fmt::format("{} (ulimit -n), {} free", LimitText(facts.open_files),
                        facts.free_descriptors));
@@ -163,7 +163,7 @@ DoctorCheck JudgeOpenFiles(const MachineFacts& facts) {
 }
 
 DoctorCheck JudgeProcesses(const MachineFacts& facts) {
-  const DoctorCheck check =
+  DoctorCheck check =
       Fine("limit-processes", LimitText(facts.processes) + " (ulimit -u)");
   // Three threads of the program, its workers, and what else the user runs.
   const std::uint64_t wanted =
@@ -175,7 +175,7 @@ DoctorCheck JudgeProcesses(const MachineFacts& facts) {
 }
 
 DoctorCheck JudgeMemoryLimits(const MachineFacts& facts) {
-  const DoctorCheck check =
+  DoctorCheck check =
       Fine("limit-memory", fmt::format("address space {} (ulimit -v), data {} "
                                        "(ulimit -d)",
                                        SizeLimitText(facts.address_space),
@@ -187,7 +187,7 @@ DoctorCheck JudgeMemoryLimits(const MachineFacts& facts) {
 }
 
 DoctorCheck JudgeFileSize(const MachineFacts& facts) {
-  const DoctorCheck check =
+  DoctorCheck check =
       Fine("limit-file-size", SizeLimitText(facts.file_size) + " (ulimit -f)");
   if (facts.file_size >= 1024 * kMiB) return check;
   return Judged(check, CheckState::kWeaker, "large reports cannot be written",

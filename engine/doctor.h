@@ -53,8 +53,8 @@ struct RoundTrip {
 
 /// Starts a worker, sends it every kind of message, ends it in every way, and
 /// looks at what comes back. Uses |options| for the worker's path, its memory,
-/// the sandbox and policies. Takes about a second; a worker that hangs is given
-/// up after ten. Leaves nothing behind.
+/// the sandbox and policies. Takes a fraction of a second; a worker that hangs
+/// is given up after half a minute. Leaves nothing behind.
 RoundTrip TryWorker(const ScanOptions& options);
 
 enum class Fitness {

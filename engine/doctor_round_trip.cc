@@ -26,7 +26,7 @@ namespace {
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 // A step that takes longer hangs.
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kPatience{30};
 
 // Imports os.system and calls it with "id". Nothing here ever loads it.
 constexpr std::string_view kHostile(
@@ -162,7 +162,7 @@ Status RoundTripper::WaitUntil(
       }
     }
   }
-  return Failure("the worker did not react within ten seconds");
+  return Failure("the worker did not react within thirty seconds");
 }
 
 Result<NativeEnd> RoundTripper::AwaitEnd() {
@@ -292,6 +292,7 @@ Status RoundTripper::ScanHostile() {
 
 Status RoundTripper::ScanBatch() {
   std::vector<TaskRequest> tasks;
+  tasks.reserve(kBatch);
   for (int i = 0; i < kBatch; ++i) {
     tasks.push_back(NewTask(i % 2 == 0 ? hostile_ : harmless_));
   }
@@ -347,6 +348,7 @@ Status RoundTripper::RunOutOfTime() {
 
 void RoundTripper::SendSlowTasks() {
   std::vector<TaskRequest> tasks;
+  tasks.reserve(kSlowCopies);
   for (int i = 0; i < kSlowCopies; ++i) tasks.push_back(NewTask(slow_));
   launcher_->Send(worker_, tasks);
 }

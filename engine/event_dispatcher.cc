@@ -2,6 +2,7 @@
 
 #include <new>
 #include <utility>
+#include <vector>
 
 namespace scanengine {
 namespace {
@@ -57,6 +58,11 @@ bool EventDispatcher::Congested() const {
   return weight_ > kCongestedWeight;
 }
 
+void EventDispatcher::SetRecorder(OutcomeRecorder* recorder) {
+  const std::lock_guard lock(mutex_);
+  recorder_ = recorder;
+}
+
 void EventDispatcher::Flush() {
   std::unique_lock lock(mutex_);
   changed_.wait(
@@ -72,8 +78,10 @@ void EventDispatcher::Run() {
     std::deque<Event> events = std::exchange(queue_, {});
     std::optional<Progress> progress = std::exchange(progress_, {});
     delivering_ = true;
+    const bool record = recorder_ != nullptr;
     lock.unlock();
     try {
+      if (record) RecordAll(events);
       if (!out_of_memory_) Deliver(events, progress);
     } catch (const std::bad_alloc&) {
       out_of_memory_ = true;
@@ -83,6 +91,16 @@ void EventDispatcher::Run() {
     delivering_ = false;
     changed_.notify_all();
   }
+}
+
+void EventDispatcher::RecordAll(std::deque<Event>& events) {
+  std::vector<FileOutcome*> outcomes;
+  for (Event& event : events) {
+    if (auto* outcome = std::get_if<FileOutcome>(&event)) {
+      outcomes.push_back(outcome);
+    }
+  }
+  if (!outcomes.empty()) recorder_->Record(outcomes);
 }
 
 void EventDispatcher::Deliver(std::deque<Event>& events,

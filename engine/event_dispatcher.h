@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "engine/supervisor.h"
+#include "engine/task_journal.h"
 
 namespace scanengine {
 
@@ -30,6 +31,10 @@ class EventDispatcher final : public EventSink {
   void OnProgress(Progress progress) override;
   bool Congested() const override;
 
+  /// Has |recorder|, which outlives this, keep outcomes before they are
+  /// delivered, many at a time. Before the first of them.
+  void SetRecorder(OutcomeRecorder* recorder);
+
   /// Waits until everything queued so far was delivered.
   void Flush();
 
@@ -41,9 +46,11 @@ class EventDispatcher final : public EventSink {
   using Event = std::variant<FileOutcome, Notice>;
 
   void Run();
+  void RecordAll(std::deque<Event>& events);
   void Deliver(std::deque<Event>& events, std::optional<Progress>& progress);
 
   ScanObserver& observer_;
+  OutcomeRecorder* recorder_ = nullptr;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Event> queue_;

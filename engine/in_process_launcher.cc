@@ -25,6 +25,7 @@ class InProcessLauncher final : public WorkerLauncher {
     environment_.limits = options.limits;
     environment_.board = board_.get();
     environment_.cancelled = std::move(options.cancelled);
+    before_scan_ = std::move(options.before_scan);
   }
 
   Result<WorkerId> Spawn() override {
@@ -51,6 +52,7 @@ class InProcessLauncher final : public WorkerLauncher {
     if (events_.empty() && !tasks_.empty()) {
       const TaskRequest task = std::move(tasks_.front());
       tasks_.pop_front();
+      if (before_scan_) before_scan_(task.path);
       events_.emplace_back(
           WorkerReplied{kOnlyWorker, {RunScanTask(environment_, task)}});
     } else if (events_.empty() && closing_) {
@@ -81,6 +83,7 @@ class InProcessLauncher final : public WorkerLauncher {
 
   std::unique_ptr<StatusBoardWriter> board_;
   ScanEnvironment environment_;
+  std::function<void(const std::string& path)> before_scan_;
   std::deque<TaskRequest> tasks_;
   std::vector<WorkerEvent> events_;
   bool closing_ = false;  // Ends when it has answered what it holds.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/scan_engine.h"
@@ -18,6 +19,8 @@ struct InProcessOptions {
   ScanLimits limits;
   /// Asked now and then during a scan: true ends it as cancelled.
   std::function<bool()> cancelled;
+  /// Called before each file is scanned; may be empty.
+  std::function<void(const std::string& path)> before_scan;
 };
 
 /// One worker that is no process: tasks run in Wait(), one after the other, in

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include "engine/journal_file.h"
 #include "engine/machine.h"
 #include "engine/machine_facts.h"
 #include "engine/process_info.h"
@@ -26,12 +27,6 @@ std::string SystemName() {
   return "Windows " + std::to_string(version.dwMajorVersion) + "." +
          std::to_string(version.dwMinorVersion) + "." +
          std::to_string(version.dwBuildNumber);
-}
-
-std::string Variable(const wchar_t* name) {
-  wchar_t value[MAX_PATH + 1];
-  const DWORD length = ::GetEnvironmentVariableW(name, value, MAX_PATH);
-  return length < MAX_PATH ? WithSlashes(Narrow({value, length})) : "";
 }
 
 FolderFact LookAtFolder(std::string path, bool may_be_made) {
@@ -96,9 +91,7 @@ MachineFacts ReadMachineFacts(const std::string& worker_path) {
   if (::GlobalMemoryStatusEx(&memory)) facts.total_memory = memory.ullTotalPhys;
   facts.available_memory = AvailableMemory();
   facts.shared_memory_error = TrySharedMemory();
-  const std::string state = Variable(L"LOCALAPPDATA");
-  facts.state =
-      LookAtFolder(state.empty() ? state : state + "/scanengine", true);
+  facts.state = LookAtFolder(JournalFolder(), true);
   wchar_t temporary[MAX_PATH + 1];
   const DWORD length = ::GetTempPathW(MAX_PATH, temporary);
   facts.temporary =

@@ -23,8 +23,15 @@ class RespawnPolicy {
     const int doublings = std::min(failures_ - 1, 7);
     retry_at_ = now + kFirstDelay * (1 << doublings);
   }
+  /// Somebody else killed a worker before it was ready: no fault of the start,
+  /// unless it goes on for ever.
+  void OnKilled(Clock::Time now) {
+    ++kills_;
+    retry_at_ = now + kFirstDelay;
+  }
   /// A worker finished its handshake.
   void OnSuccess() {
+    kills_ = 0;
     failures_ = 0;
     failures_alone_ = 0;
     retry_at_ = Clock::Time::min();
@@ -34,16 +41,21 @@ class RespawnPolicy {
   Clock::Time retry_at() const { return retry_at_; }
   /// True once so many came in a row, without another worker, that more would
   /// be no use.
-  bool exhausted() const { return failures_alone_ >= max_failures_; }
+  bool exhausted() const {
+    return failures_alone_ >= max_failures_ ||
+           kills_ >= kKillsPerFailure * max_failures_;
+  }
   int failures() const { return failures_; }
 
   /// Doubles with each failure in a row, up to 128 times.
   static constexpr std::chrono::milliseconds kFirstDelay{10};
+  static constexpr int kKillsPerFailure = 10;
 
  private:
   int max_failures_;
   int failures_ = 0;
   int failures_alone_ = 0;
+  int kills_ = 0;
   Clock::Time retry_at_ = Clock::Time::min();
 };
 

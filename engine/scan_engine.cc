@@ -15,9 +15,11 @@
 #include "engine/path_syntax.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
+#include "engine/run_journal.h"
 #include "engine/supervisor.h"
 #include "engine/task_feed.h"
 #include "engine/worker_count.h"
+#include "ipc/check.h"
 #include "ipc/import_policy.h"
 #include "ipc/shared_cache.h"
 
@@ -66,6 +68,7 @@ class CountingSink final : public EventSink {
   void OnOutcome(FileOutcome outcome) override {
     const ScanReply& result = outcome.result;
     ++summary_.files;
+    if (outcome.resumed) ++summary_.resumed;
     ++summary_.by_status[static_cast<std::size_t>(result.status)];
     for (const Finding& finding : result.findings) {
       ++summary_
@@ -220,6 +223,13 @@ class ScanEngine::Impl {
     ++stop_requests_;
     Wake();
   }
+  Result<FileOutcome> ReadBack(std::uint64_t place) {
+    SCANENGINE_CHECK(journal_ != nullptr);
+    return journal_->ReadBack(place);
+  }
+  void ForgetJournal() {
+    if (journal_) journal_->Forget();
+  }
 
  private:
   void Wake() {
@@ -228,11 +238,13 @@ class ScanEngine::Impl {
     if (fallback_) fallback_->Interrupt();
   }
   Status Prepare(const ReadRoots& roots);
+  Status StartJournal(CountingSink& sink);
   std::unique_ptr<WorkerLauncher> MakeLauncher(const ReadRoots& roots);
   Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
   std::string SetWorkerCount(SupervisorOptions& supervisor, EventSink& sink);
-  Status Drive(Supervisor& supervisor);
+  Status Drive(Supervisor& supervisor, EventSink& sink);
+  void TellOfStop();
 
   ScanOptions options_;
   std::vector<std::byte> imports_;
@@ -240,6 +252,10 @@ class ScanEngine::Impl {
   StandardInput stdin_;
   std::optional<Error> stdin_error_;
   std::atomic<int> stop_requests_{0};
+  std::unique_ptr<RunJournal> journal_;
+  std::atomic<bool> journal_failed_{false};
+  EventSink* sink_ = nullptr;  // Set while the supervisor is driven.
+  bool told_of_stop_ = false;
   std::mutex mutex_;  // Guards the pointers below, not what they point to.
   std::unique_ptr<WorkerLauncher> launcher_;
   std::unique_ptr<WorkerLauncher> fallback_;
@@ -287,7 +303,13 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
   InProcessOptions in_process;
   in_process.imports = imports_;
   in_process.limits = options_.limits;
-  in_process.cancelled = [this] { return stop_requests_ >= 2; };
+  in_process.cancelled = [this] {
+    TellOfStop();
+    return stop_requests_ >= 2;
+  };
+  in_process.before_scan = [this](const std::string& path) {
+    if (journal_) journal_->BeginInProcess(path);
+  };
   Result<std::unique_ptr<WorkerLauncher>> local =
       MakeInProcessLauncher(std::move(in_process));
   if (!local.ok()) return local.error();
@@ -349,14 +371,40 @@ std::string ScanEngine::Impl::SetWorkerCount(SupervisorOptions& supervisor,
   return std::move(chosen.shortage);
 }
 
-Status ScanEngine::Impl::Drive(Supervisor& supervisor) {
+Status ScanEngine::Impl::StartJournal(CountingSink& sink) {
+  RunJournal::Events events;
+  events.tell = [&sink](Notice notice) { sink.OnNotice(std::move(notice)); };
+  events.on_failure = [this] {
+    journal_failed_ = true;
+    Wake();
+  };
+  Result<std::unique_ptr<RunJournal>> journal =
+      RunJournal::Start(options_, imports_, ListFormats(), std::move(events));
+  if (!journal.ok()) return journal.error();
+  journal_ = std::move(journal).value();
+  return OkStatus();
+}
+
+// Once, as soon as the thread that scans or supervises learns of it: a file
+// that is scanned in this process can take minutes.
+void ScanEngine::Impl::TellOfStop() {
+  if (told_of_stop_) return;
+  if (stop_requests_ == 0 && !journal_failed_) return;
+  told_of_stop_ = true;
+  sink_->OnNotice({Notice::Kind::kStopping,
+                   "stopping: files being scanned are finished first"});
+}
+
+Status ScanEngine::Impl::Drive(Supervisor& supervisor, EventSink& sink) {
+  sink_ = &sink;
   int stops_passed = 0;
   while (true) {
-    for (; stops_passed < stop_requests_; ++stops_passed) {
-      supervisor.RequestStop();
-    }
+    TellOfStop();
+    const int stops = std::max(stop_requests_.load(), journal_failed_ ? 1 : 0);
+    for (; stops_passed < stops; ++stops_passed) supervisor.RequestStop();
     if (!supervisor.Step()) break;
   }
+  sink_ = nullptr;
   if (supervisor.fatal()) return *supervisor.fatal();
   return OkStatus();
 }
@@ -381,6 +429,9 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   for (const std::string& notice : roots.notices) {
     sink.OnNotice({Notice::Kind::kReadRights, notice});
   }
+  if (Status status = StartJournal(sink); !status.ok()) return status.error();
+  dispatcher.SetRecorder(journal_.get());
+  feed.SetJournal(journal_.get());
   if (options_.scan_stdin) AddStandardInput(feed);
 
   const SteadyClock clock;
@@ -390,11 +441,14 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   Supervisor supervisor(supervisor_options, first, &clock, &feed, &sink);
   if (launcher_) supervisor.SetFallback(fallback_.get());
   feed.Start();
-  if (Status status = Drive(supervisor); !status.ok()) return status.error();
+  if (Status status = Drive(supervisor, sink); !status.ok()) {
+    if (journal_) journal_->Abandon();
+    return status.error();
+  }
 
   const SupervisorStats& stats = supervisor.stats();
   RunSummary summary = sink.TakeSummary();
-  summary.stopped = stop_requests_ != 0;
+  summary.stopped = stop_requests_ != 0 || journal_failed_;
   summary.isolation = options_.isolation;
   TakeOver(stats, summary);
   if (summary.fewer_workers_reason.empty()) {
@@ -402,6 +456,8 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   }
   summary.serialising = first->Serialising();
   dispatcher.Flush();
+  if (journal_) journal_->End(summary);
+  summary.stopped = summary.stopped || journal_failed_;
   if (feed.out_of_memory() || dispatcher.out_of_memory()) {
     return Error{ErrorCode::kLimitExceeded, "there is no memory left"};
   }
@@ -429,6 +485,10 @@ Result<RunSummary> ScanEngine::Run(ScanObserver& observer) {
   }
 }
 void ScanEngine::RequestStop() { impl_->RequestStop(); }
+Result<FileOutcome> ScanEngine::ReadBack(std::uint64_t place) {
+  return impl_->ReadBack(place);
+}
+void ScanEngine::ForgetJournal() { impl_->ForgetJournal(); }
 
 Result<FileOutcome> ScanOneInProcess(const std::string& path,
                                      const ScanOptions& options) {

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ipc/file_stamp.h"
 #include "ipc/finding.h"
 #include "ipc/messages.h"
 #include "ipc/outcome.h"
@@ -38,6 +40,24 @@ struct PolicyFile {
 enum class FileTask {
   kScan,
   kInspect,  ///< Scanned, and taken apart into FileOutcome::result.inspection.
+};
+
+/// The record of a run that survives whatever ends it. The program itself uses
+/// kAutomatic; a library does not write where nobody told it to.
+struct JournalOptions {
+  enum class Mode {
+    kNone,
+    /// In the user's state folder, from the 1,001st file on.
+    kAutomatic,
+    kFile,  ///< At |path|, from the start; nothing may be there.
+  };
+  Mode mode = Mode::kNone;
+  std::string path;
+  /// Go on with the journal at |path|, or the newest one that kAutomatic left
+  /// for the same paths: what has an outcome there and did not change since is
+  /// not scanned again. Refused if other options would be used than before.
+  bool resume = false;
+  bool resume_force = false;  ///< Then keep those outcomes that still hold.
 };
 
 /// What to scan and how. The defaults are those of the program.
@@ -73,6 +93,7 @@ struct ScanOptions {
   std::vector<PolicyFile> policies;  ///< Extend the built-in tables.
   bool strict_imports = false;       ///< Imports that are not vetted are high.
   ScanLimits limits;
+  JournalOptions journal;
 };
 
 /// What became of one file. There is exactly one for each file found.
@@ -85,6 +106,12 @@ struct FileOutcome {
   int worker = 0;           ///< Number of the worker, from 1; 0 if none.
   bool in_process = false;  ///< Scanned without isolation.
   std::string ended;        ///< How its last worker ended: "SIGSEGV"; or empty.
+  bool resumed = false;     ///< Taken over from the journal; not scanned now.
+  /// Of the file when it was found, before it was scanned; nothing if it was
+  /// not found as a file.
+  std::optional<FileStamp> stamp;
+  /// Of its record in the journal, for ScanEngine::ReadBack(); 0: none.
+  std::uint64_t place = 0;
 };
 
 /// One worker, for a live display.
@@ -116,6 +143,8 @@ struct Notice {
     kFewerWorkers,    ///< Not all workers could be started.
     kReadRights,      ///< Workers may read more than the roots.
     kStopping,        ///< The run was asked to stop.
+    kResumed,         ///< What was taken over from a journal.
+    kJournal,         ///< Something is wrong with the journal.
   };
   Kind kind;
   std::string text;
@@ -140,6 +169,10 @@ struct RunSummary {
   std::uint64_t bytes = 0;
   std::vector<std::string> scanners;  ///< Sorted.
   bool stopped = false;               ///< Cancelled: the report is partial.
+  std::uint64_t resumed = 0;  ///< Of |files|, taken over from the journal.
+  std::string journal;        ///< Its file; empty if there is none.
+  /// Why the journal could not be written any more, which stopped the run.
+  std::optional<Error> journal_error;
 
   IsolationMode isolation = IsolationMode::kProcess;
   bool degraded = false;
@@ -174,9 +207,18 @@ class ScanEngine {
   /// happens to a file is never an error here; if isolation is required and
   /// cannot be had, all that is left ends as kNotRun. Fails, before any file is
   /// scanned, with kInvalidArgument (a policy does not parse, a number makes no
-  /// sense) or kUnsupported (the sandbox is required and incomplete). Call it
-  /// once.
+  /// sense, a journal is there or not there or of another run), kJournal (it
+  /// cannot be used) or kUnsupported (the sandbox is required and incomplete).
+  /// Call it once.
   Result<RunSummary> Run(ScanObserver& observer);
+
+  /// The outcome at FileOutcome::place, which is not 0; also after Run().
+  /// Thread-safe. Fails if the journal is not what was written.
+  Result<FileOutcome> ReadBack(std::uint64_t place);
+
+  /// Removes a journal of kAutomatic whose run is complete: its report is where
+  /// it should be. Call it after Run().
+  void ForgetJournal();
 
   /// First call: hands out no more, lets running files finish. Second: ends
   /// them. Thread-safe; may be called before and during Run().

@@ -67,8 +67,6 @@ void Supervisor::RequestStop() { ++stop_requests_; }
 void Supervisor::ApplyStop() {
   if (stop_applied_ == stop_requests_) return;
   if (stop_applied_ == 0) {
-    sink_->OnNotice({Notice::Kind::kStopping,
-                     "stopping: files being scanned are finished first"});
     source_->Stop();
     FailAllWaiting(OutcomeStatus::kCancelled, "the run was stopped");
   }
@@ -111,7 +109,16 @@ void Supervisor::Refill() {
       Finish(queued, std::move(reply), 0, "");
       continue;
     }
-    queue_.AddFresh(std::move(queued));
+    if (queued.task.ended_worker) {
+      // As far as anybody knows it will again: no other file is to suffer.
+      queued.last_end = queued.task.ended_worker;
+      queued.attempts = 1;
+      queued.solo = true;
+      queued.fresh_worker = true;
+      queue_.AddRetry(std::move(queued));
+    } else {
+      queue_.AddFresh(std::move(queued));
+    }
     if (stop_applied_ != 0) {
       FailAllWaiting(OutcomeStatus::kCancelled, "the run was stopped");
     } else if (out_of_workers_) {
@@ -178,14 +185,19 @@ bool Supervisor::AnyIn(WorkerState state) const {
       });
 }
 
-void Supervisor::OnSpawnFailure(const std::string& why) {
+void Supervisor::OnSpawnFailure(const std::string& why, bool killed) {
   const bool alone =
       !AnyIn(WorkerState::kReady) && !AnyIn(WorkerState::kStarting);
-  respawn_.OnFailure(clock_->Now(), alone);
+  if (killed) {
+    respawn_.OnKilled(clock_->Now());
+  } else {
+    respawn_.OnFailure(clock_->Now(), alone);
+  }
   if (alone) {
     if (respawn_.exhausted()) Degrade(why);
     return;
   }
+  if (killed) return;
   start_trouble_ = why;
   if (AnyIn(WorkerState::kReady)) TellFewerWorkers();
 }

@@ -138,7 +138,7 @@ class Supervisor {
   void Refill();
   void SpawnWorkers();
   int WantedWorkers() const;
-  void OnSpawnFailure(const std::string& why);
+  void OnSpawnFailure(const std::string& why, bool killed = false);
   void TellFewerWorkers();
   bool AnyIn(WorkerState state) const;
   void Degrade(const std::string& why);

@@ -150,10 +150,13 @@ void Supervisor::Apply(const WorkerExited& event) {
       JudgeExit(event.end, worker.kill_reason, over_limit, worker.fault);
   if (worker.state == WorkerState::kStarting) {
     if (worker.closing || worker.kill_reason == KillReason::kCancelled) return;
+    const bool killed =
+        verdict.external && worker.kill_stage == KillStage::kNone;
     OnSpawnFailure(worker.fault.empty()
                        ? "the worker ended before it was ready (" +
                              verdict.ended + ")" + LastLine(event.last_words)
-                       : worker.fault);
+                       : worker.fault,
+                   killed);
     return;
   }
   const bool expected = worker.closing && worker.held.empty();
@@ -253,7 +256,17 @@ void Supervisor::Finish(const QueuedTask& task, ScanReply reply, int worker,
   outcome.worker = worker;
   outcome.in_process = in_process_ && worker != 0;
   outcome.ended = std::move(ended);
+  outcome.stamp = task.task.stamp;
+  if (task.task.earlier) {
+    const EarlierRun& earlier = *task.task.earlier;
+    outcome.attempts = earlier.attempts;
+    outcome.worker = earlier.worker;
+    outcome.ended = earlier.ended;
+    outcome.place = earlier.place;
+    outcome.resumed = true;
+  }
   if (outcome.in_process && stats_.degraded) ++stats_.fallbacks;
+  if (outcome.resumed) outcome.in_process = task.task.earlier->in_process;
   ++progress_.done;
   progress_.findings += outcome.result.findings.size();
   progress_.bytes_done += task.task.size;

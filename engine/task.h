@@ -7,9 +7,19 @@
 #include <string>
 
 #include "engine/worker_exit.h"
+#include "ipc/file_stamp.h"
 #include "ipc/outcome.h"
 
 namespace scanengine {
+
+/// How an earlier session of the run came to a task's outcome.
+struct EarlierRun {
+  int attempts = 0;
+  int worker = 0;
+  bool in_process = false;
+  std::string ended;
+  std::uint64_t place = 0;  ///< Of the outcome in the journal.
+};
 
 /// One unit of work. The supervisor knows what it costs and how long it may
 /// take, not what it is about: `kind` and `target` go to the worker unread.
@@ -27,6 +37,10 @@ struct Task {
   InspectOptions inspect;  ///< Goes to the worker unread, too.
   /// Set if the outcome is known and nobody is to be asked.
   std::optional<ScanReply> settled;
+  std::optional<EarlierRun> earlier;  ///< Set if that settled it.
+  std::optional<FileStamp> stamp;     ///< See DiscoveredFile.
+  /// Set if it ended a worker, or this program, before this session.
+  std::optional<ExitVerdict> ended_worker;
 };
 
 /// A task and what it went through so far.

@@ -66,6 +66,10 @@ void TaskFeed::AddFirst(Task task) {
   task.id = next_id_++;
   ++found_;
   bytes_found_ += task.size;
+  if (journal_ != nullptr) {
+    journal_->OnFound(task);
+    journal_->OnHandOn();
+  }
   taken_.push_back(std::move(task));
 }
 
@@ -73,7 +77,7 @@ void TaskFeed::Start() {
   thread_ = std::thread([this] {
     try {
       Discover(options_, *this);
-      Publish();
+      if (Publish()) AddMissing();
     } catch (const std::bad_alloc&) {
       out_of_memory_ = true;
     }
@@ -104,6 +108,7 @@ Task TaskFeed::MakeTask(DiscoveredFile file) {
     reply.bytes = file.size;
     task.settled = std::move(reply);
   }
+  task.stamp = file.stamp;
   task.target = std::move(file.path);
   return task;
 }
@@ -112,6 +117,7 @@ bool TaskFeed::OnFile(DiscoveredFile file) {
   ++found_;
   bytes_found_ += file.size;
   unpublished_.push_back(MakeTask(std::move(file)));
+  if (journal_ != nullptr) journal_->OnFound(unpublished_.back());
   if (unpublished_.size() < kPublishEvery) {
     // As long as there is enough to take, news can wait.
     const std::lock_guard lock(mutex_);
@@ -121,7 +127,23 @@ bool TaskFeed::OnFile(DiscoveredFile file) {
   return Publish();
 }
 
+// What the walk did not come by although an earlier session of the run did.
+void TaskFeed::AddMissing() {
+  if (journal_ == nullptr) return;
+  while (auto missing = journal_->NextMissing()) {
+    ++found_;
+    bytes_found_ += missing->file.size;
+    unpublished_.push_back(MakeTask(std::move(missing->file)));
+    if (missing->outcome) {
+      SettleFromJournal(unpublished_.back(), *std::move(missing->outcome));
+    }
+    if (unpublished_.size() >= kPublishEvery && !Publish()) return;
+  }
+  Publish();
+}
+
 bool TaskFeed::Publish() {
+  if (journal_ != nullptr) journal_->OnHandOn();
   std::size_t bytes = 0;
   for (const Task& task : unpublished_) bytes += task.target.size();
   bool news = false;

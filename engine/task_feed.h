@@ -14,6 +14,7 @@
 #include "engine/discovery.h"
 #include "engine/supervisor.h"
 #include "engine/task.h"
+#include "engine/task_journal.h"
 
 namespace scanengine {
 
@@ -31,6 +32,8 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
            std::function<void()> on_news, Task pattern = {});
   ~TaskFeed() override;
 
+  /// Has |journal|, which outlives this, know of every task. Before the first.
+  void SetJournal(TaskJournal* journal) { journal_ = journal; }
   /// Adds a task that comes before all files; only before Start().
   void AddFirst(Task task);
   void Start();
@@ -47,12 +50,14 @@ class TaskFeed final : public TaskSource, private DiscoverySink {
  private:
   bool OnFile(DiscoveredFile file) override;
   bool Publish();
+  void AddMissing();
   Task MakeTask(DiscoveredFile file);
 
   DiscoveryOptions options_;
   std::chrono::milliseconds timeout_;
   std::function<void()> on_news_;
   const Task pattern_;
+  TaskJournal* journal_ = nullptr;
   std::thread thread_;
   std::atomic<std::uint64_t> found_{0};
   std::atomic<std::uint64_t> bytes_found_{0};

@@ -21,6 +21,7 @@ enum class ErrorCode : std::uint8_t {
   kChanged = 9,        ///< A file is no longer what it was.
   kUnsupported = 10,   ///< The platform or this build cannot do it.
   kInvalidArgument = 11,  ///< A request makes no sense; the caller can fix it.
+  kJournal = 12,          ///< The journal cannot be written, read or locked.
 };
 
 /// An expected failure: a code to branch on and a sentence fragment for people,

@@ -29,7 +29,7 @@ struct WorkerHooks {
 /// Replies go out together as long as tasks are short; none waits behind a long
 /// one. Returns OK at the end of the input; fails when the supervisor cannot be
 /// understood (kMalformed), is of another version (kInvalidArgument), has gone
-/// (kIo), or when the sandbox could not be entered.
+/// (kIo), or when the sandbox could not be entered (kUnsupported).
 Status RunWorkerLoop(ByteChannel& channel, ScanEnvironment environment,
                      const WorkerHooks& hooks);
 

@@ -106,6 +106,7 @@ TEST_CASE("JsonReport: the run object holds what issue 2 asks for") {
       {"started", "2026-01-31T12:34:56Z"},
       {"duration_us", 2000000},
       {"stopped", false},
+      {"resumed", 0},
       {"parallel_scan", true},
       {"worker_count", 2},
       {"workers_started", 2},
@@ -125,9 +126,10 @@ TEST_CASE("JsonReport: the run object holds what issue 2 asks for") {
       {"cpu_utilisation", 1.5},
       {"sandbox", {{"active", {"seccomp"}}, {"missing", json::array()}}}};
   CHECK(report["run"] == expected);
-  const json crashed = {{"ended", "SIGSEGV"},  {"attempts", 2},
-                        {"worker", 2},         {"isolation", "process"},
-                        {"duration_us", 1234}, {"peak_memory_bytes", 8000000}};
+  const json crashed = {
+      {"ended", "SIGSEGV"},          {"attempts", 2},    {"worker", 2},
+      {"isolation", "process"},      {"resumed", false}, {"duration_us", 1234},
+      {"peak_memory_bytes", 8000000}};
   CHECK(report["files"][0]["run"] == crashed);
 }
 

@@ -139,6 +139,19 @@ TEST_CASE("Respawn policy: failures beside a worker exhaust nothing") {
   CHECK(policy.exhausted());
 }
 
+TEST_CASE("Respawn policy: kills from outside exhaust it ten times later") {
+  RespawnPolicy policy(3);
+  const Clock::Time now{std::chrono::seconds(1)};
+  for (int i = 0; i < 29; ++i) policy.OnKilled(now);
+  CHECK_FALSE(policy.exhausted());
+  CHECK(policy.retry_at() == now + RespawnPolicy::kFirstDelay);
+  CHECK(policy.failures() == 0);
+  policy.OnKilled(now);
+  CHECK(policy.exhausted());
+  policy.OnSuccess();
+  CHECK_FALSE(policy.exhausted());
+}
+
 TEST_CASE("Worker count: what was asked for, else one for each core") {
   CHECK(ChooseWorkerCount({.cores = 4}).count == 4);
   CHECK(ChooseWorkerCount({.cores = 4}).why ==

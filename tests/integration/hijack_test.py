@@ -220,11 +220,10 @@ class Lies(Hijacked):
                                  "hold")
 
     def test_a_second_reply(self):
-        # The first one counts; the worker is ended for the second.
+        # The first one counts; whatever the second is blamed on is tried again.
         ended, trigger = self.misbehave("reply-twice")
         self.assertEqual(trigger, "scanned")
         self.assertEqual(ended.code, 0, ended)
-        self.assertEqual(ended.json["run"]["crashes"], 1)
 
     def later_finding(self, isolation):
         """Findings in the file that is scanned after the one that lies."""

@@ -59,9 +59,7 @@ Texts Outline(const InspectionSection& section) {
   return lines;
 }
 
-PickleBuilder Proto(std::uint8_t version = 4) {
-  return PickleBuilder(version);
-}
+PickleBuilder Proto(std::uint8_t version = 4) { return PickleBuilder(version); }
 
 TEST_CASE("Inspector: a call is told as a whole") {
   const std::string bytes =
@@ -123,11 +121,12 @@ TEST_CASE("Inspector: the chain that led to a call is named") {
                                 .Tuple2()
                                 .Reduce()
                                 .Stop();
-  CHECK(Steps(Only(bytes)) ==
-        Texts{"call v1 = functools.partial(os.system) vetted",
-              "call v2 = builtins.map(v1, ('id',)) dangerous <v1",
-              "call v3 = os.system(<an item that is not known>) in v2 dangerous "
-              "<v1 <v2"});
+  CHECK(
+      Steps(Only(bytes)) ==
+      Texts{"call v1 = functools.partial(os.system) vetted",
+            "call v2 = builtins.map(v1, ('id',)) dangerous <v1",
+            "call v3 = os.system(<an item that is not known>) in v2 dangerous "
+            "<v1 <v2"});
 }
 
 TEST_CASE("Inspector: what can be worked out is the outcome of a call") {
@@ -179,13 +178,19 @@ TEST_CASE("Inspector: state, items, persistent ids and writes are steps") {
 }
 
 TEST_CASE("Inspector: what ran before an error is told, and the error") {
-  const InspectionSection section = Only(
-      Proto(2).Global("os", "system").Text("id").Tuple1().Reduce().bytes());
+  const InspectionSection section = Only(Proto(4)
+                                             .Text("os")
+                                             .Text("system")
+                                             .Op(PickleOp::kStackGlobal)
+                                             .Text("id")
+                                             .Tuple1()
+                                             .Reduce()
+                                             .bytes());
   CHECK(Steps(section) == Texts{"call v1 = os.system('id') dangerous",
                                 "problem ends before its STOP opcode"});
   CHECK(section.facts.back() ==
         std::pair<std::string, std::string>(
-            "end", "ends before its STOP opcode at offset 19"));
+            "end", "ends before its STOP opcode at offset 21"));
   CHECK(section.outline.empty());
 }
 

@@ -148,14 +148,15 @@ TEST_CASE(
   Harness harness;
   harness.hooks.enter_sandbox =
       [](const SandboxRequest&) -> Result<SandboxReport> {
-    return Error{ErrorCode::kPermission, "no sandbox today"};
+    return Error{ErrorCode::kIo, "no sandbox today"};
   };
   harness.channel.Add(HelloFrame());
   harness.channel.Add(TasksFrame({TaskFor(1, "/nowhere")}));
   const Status status = harness.Run();
   REQUIRE_FALSE(status.ok());
-  CHECK(status.error().code == ErrorCode::kPermission);
-  CHECK(status.error().detail == "no sandbox today");
+  // Not kIo, by which a worker tells that its supervisor has gone.
+  CHECK(status.error().code == ErrorCode::kUnsupported);
+  CHECK(status.error().detail == "cannot enter the sandbox: no sandbox today");
   CHECK(harness.channel.written.empty());
 }
 

@@ -33,17 +33,21 @@ class PickleCaller {
   PickleValue CallName(PickleValue callee, PickleValue arguments);
   PickleValue CallObject(PickleCall call);
   PickleValue GetAttribute(PickleValue object, std::string_view name);
-
- private:
+  /// What a call returns that is known by nothing but the call.
   PickleValue Result(PickleValue callee, PickleValue arguments) {
     const PickleValue made =
         m_.arena_.Add(PickleNodeKind::kCall, callee, arguments, {}, 3);
-    if (made.Is(Kind::kNode)) return made;
+    if (made.Is(Kind::kNode)) {
+      m_.arena_.node(made).tail = static_cast<std::uint32_t>(m_.op_offset_);
+      return made;
+    }
     if (!callee.Is(Kind::kGlobal)) {
       return PickleValue::Unknown(PickleMystery::kResult);
     }
     return PickleValue::Of(Kind::kInstance, callee.index());
   }
+
+ private:
   PickleValue Tuple(const Values& values) {
     if (values.empty()) return PickleValue::Of(Kind::kEmptyTuple);
     const PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple);
@@ -77,6 +81,7 @@ class PickleCaller {
                           std::string_view name);
   PickleValue GetItem(PickleValue object, PickleValue key);
   PickleValue ImportModule(const PickleGlobal& importer, const Values& a);
+  PickleValue ImportName(const Values& a);
   PickleValue ResolveName(const Values& a);
   PickleValue Reconstruct(const Values& a);
   PickleValue AddExtension(const Values& a);
@@ -142,6 +147,7 @@ PickleValue PickleCaller::GetAttribute(PickleValue object,
   const std::uint32_t made_by = m_.ClassOf(object);
   if (made_by != kNoPickleGlobal) {
     const PickleGlobal of = m_.globals_[made_by];
+    m_.of_result_ = made_by;
     return ImportPath(of.module, of.name + "." + std::string(name));
   }
   if (object.Is(Kind::kFarText)) return BoundMethod("str", object, name);
@@ -241,6 +247,16 @@ PickleValue PickleCaller::ImportModule(const PickleGlobal& importer,
     return ImportPath(std::string_view(*name).substr(0, name->find('.')), "");
   }
   return ImportPath(*name, "");
+}
+
+PickleValue PickleCaller::ImportName(const Values& a) {
+  const auto module = m_.TextOf(At(a, 0));
+  const auto name = m_.TextOf(At(a, 1));
+  if (!module || !name) {
+    return m_.Import(kNoPickleGlobal, true, "object of unknown name");
+  }
+  m_.computed_ = m_.IsComputed(At(a, 0)) || m_.IsComputed(At(a, 1));
+  return ImportPath(*module, *name);
 }
 
 PickleValue PickleCaller::ResolveName(const Values& a) {
@@ -359,10 +375,14 @@ PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
       return Reconstruct(a);
     case PickleMeaning::kApply:
       return Apply(At(a, 0), At(a, 2), At(a, 3));
+    case PickleMeaning::kNewObjectEx:
+      return Reach(At(a, 0), At(a, 1), PickleCall::Via::kNewObject);
     case PickleMeaning::kApplyNext:
       return Apply(At(a, 0), At(a, 1), At(a, 2));
     case PickleMeaning::kImportModule:
       return ImportModule(of, a);
+    case PickleMeaning::kImportName:
+      return ImportName(a);
     case PickleMeaning::kResolveName:
       return ResolveName(a);
     case PickleMeaning::kAddExtension:
@@ -466,12 +486,15 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
     call.target = PickleCall::Target::kResult;
     call.global = callee.index();
     observer_.OnCall(*this, call);
+    result = caller.Result(callee, arguments);
   } else if (callee.Is(PickleKind::kUnknown)) {
     call.mystery = static_cast<PickleMystery>(callee.content());
     observer_.OnCall(*this, call);
+    result = caller.Result(callee, arguments);
   } else if (callee.Is(PickleKind::kData)) {
     call.mystery = PickleMystery::kForgotten;
     observer_.OnCall(*this, call);
+    result = caller.Result(callee, arguments);
   } else {
     Note(PickleProblem::kNotCallable,
          "calls " + Render(callee, 100) + ", which is not callable");
@@ -479,95 +502,6 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
   observer_.OnReturn(*this, call, result);
   --call_depth_;
   return result;
-}
-
-void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
-  if (target.Is(PickleKind::kGlobal)) {
-    const PickleValue items = CollectTail(PickleNodeKind::kList, start);
-    observer_.OnModify(*this, target, items, op_offset_);
-    return;
-  }
-  if (arena_.IsNode(target, PickleNodeKind::kCall)) {
-    // An object of a class of its own: append and extend are looked up on it,
-    // and an earlier BUILD may have put them there.
-    const PickleValue state = arena_.node(target).items[2];
-    for (const std::string_view name : {"extend", "append"}) {
-      const auto planted = Lookup(state, name);
-      if (!planted) continue;
-      const PickleValue items = CollectTail(PickleNodeKind::kTuple, start);
-      Call(PickleCall::Via::kAppend, *planted, items);
-      return;
-    }
-    observer_.OnItems(*this, target, stack_.all().subspan(start), false);
-    stack_.Shrink(start);
-    return;
-  }
-  PutItems(target, start, false);
-}
-
-void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
-  const bool dict = arena_.IsNode(target, PickleNodeKind::kDict);
-  if (target.Is(PickleKind::kGlobal)) {
-    const PickleValue items = CollectTail(PickleNodeKind::kDict, start, true);
-    observer_.OnModify(*this, target, items, op_offset_);
-  } else if (dict) {
-    CheckHashable(start, 2);
-    PutItems(target, start, true);
-  } else {
-    if (arena_.IsNode(target, PickleNodeKind::kCall)) {
-      observer_.OnItems(*this, target, stack_.all().subspan(start), true);
-    }
-    stack_.Shrink(start);
-  }
-}
-
-void PickleMachine::BuildState(PickleValue object, PickleValue state) {
-  if (object.Is(PickleKind::kGlobal)) {
-    observer_.OnModify(*this, object, state, op_offset_);
-    return;
-  }
-  observer_.OnState(*this, object, state, op_offset_);
-  if (!arena_.IsNode(object, PickleNodeKind::kCall)) return;
-  PickleNode& built = arena_.node(object);
-  const std::uint32_t made_by = ClassOf(object);
-  if (made_by != kNoPickleGlobal &&
-      globals_[made_by].meaning == PickleMeaning::kPartial) {
-    // partial.__setstate__((function, arguments, keywords, dict)).
-    const auto parts = ArgumentsOf(state);
-    if (!parts || parts->empty()) return;
-    const PickleValue bound = arena_.Add(PickleNodeKind::kTuple);
-    arena_.Append(bound, (*parts)[0]);
-    if (parts->size() > 1) {
-      for (const PickleValue value :
-           ArgumentsOf((*parts)[1]).value_or(Values())) {
-        arena_.Append(bound, value);
-      }
-    }
-    arena_.node(object).items[1] = bound;
-    return;
-  }
-  const PickleValue earlier = built.items[2];
-  if (const auto planted = Lookup(earlier, "__setstate__")) {
-    const PickleValue arguments =
-        arena_.Add(PickleNodeKind::kTuple, state, {}, {}, 1);
-    Call(PickleCall::Via::kBuild, *planted, arguments);
-    return;
-  }
-  if (earlier.Is(PickleKind::kNone)) {
-    built.items[2] = state;
-    return;
-  }
-  // What was planted stays visible; a later state wins.
-  const PickleValue planted = arena_.Add(PickleNodeKind::kDict);
-  for (const PickleValue source : {earlier, state}) {
-    for (const std::string_view name : {"__setstate__", "append", "extend"}) {
-      if (const auto value = Lookup(source, name)) {
-        arena_.AppendPair(planted, arena_.AddText(PickleNodeKind::kText, name),
-                          *value);
-      }
-    }
-  }
-  arena_.node(object).items[2] = planted;
 }
 
 }  // namespace scanengine

@@ -11,6 +11,11 @@ namespace scanengine {
 namespace {
 
 constexpr std::size_t kHeadBytes = 4096;
+// Bytes that walks may take in all: so many times what was searched, and some.
+constexpr std::uint64_t kMaxSearchWork = 8;
+constexpr std::uint64_t kFreeSearchWork = 16 << 20;
+// Longest GLOBAL that a search looks for.
+constexpr std::size_t kGlobalBytes = 260;
 constexpr std::uint32_t kMaxStreams = 100'000;
 // A walk that starts at chance bytes is short; this bounds hostile ones.
 constexpr std::uint64_t kMaxSearchWalks = 200'000;
@@ -22,6 +27,132 @@ std::string_view TextOf(std::span<const std::byte> bytes) {
 bool IsFiller(std::byte b) {
   return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'} ||
          b == std::byte{' '} || b == std::byte{'\t'};
+}
+
+bool IsHeader(std::string_view text) {
+  return text.size() >= 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
+}
+
+// A line of letters, digits, "_" and ".", taken off; false if it is none.
+bool TakeName(std::string_view* text) {
+  constexpr std::size_t kMostName = 128;
+  const auto is_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '_' || c == '.';
+  };
+  std::size_t size = 0;
+  while (size < text->size() && size < kMostName && is_name((*text)[size])) {
+    ++size;
+  }
+  if (size == 0 || size == text->size() || (*text)[size] != '\n') return false;
+  text->remove_prefix(size + 1);
+  return true;
+}
+
+// GLOBAL with its two lines, as pickles without a header begin.
+bool IsGlobal(std::string_view text) {
+  if (text.empty() || text[0] != 'c') return false;
+  text.remove_prefix(1);
+  return TakeName(&text) && TakeName(&text);
+}
+
+// First byte of |text| where a pickle may begin; npos if there is none.
+std::size_t FindCandidate(std::string_view text) {
+  const std::size_t header = text.find('\x80');
+  const std::string_view before = text.substr(0, header);
+  for (std::size_t at = before.find('c'); at != std::string_view::npos;
+       at = before.find('c', at + 1)) {
+    // What the end of |text| cuts is looked at again.
+    if (text.size() - at < kGlobalBytes || IsGlobal(text.substr(at))) return at;
+  }
+  return header;
+}
+
+/// One SearchForPickles().
+class PickleSearch {
+ public:
+  PickleSearch(ScanContext& context, ByteSource& source, std::uint64_t offset)
+      : context_(context),
+        source_(source),
+        stream_(source, offset),
+        begin_(offset) {
+    options_.report_everything = false;
+  }
+
+  std::optional<std::uint64_t> Run(std::uint64_t end) {
+    while (stream_.offset() < end && context_.Checkpoint(stream_.offset())) {
+      if (!Step()) break;
+    }
+    return first_;
+  }
+
+ private:
+  bool Step();
+  void Scan(std::span<const std::byte> candidate);
+
+  ScanContext& context_;
+  ByteSource& source_;
+  ByteStream stream_;
+  std::uint64_t begin_;
+  PickleOptions options_;
+  std::optional<std::uint64_t> first_;
+  std::uint64_t walks_ = 0;
+  std::uint64_t walked_ = 0;  // Bytes.
+  // What a pickle took that was scanned.
+  std::uint64_t covered_from_ = 0;
+  std::uint64_t covered_to_ = 0;
+};
+
+// Looks at the next few KiB, up to a candidate; false at the end.
+bool PickleSearch::Step() {
+  const std::uint64_t here = stream_.offset();
+  if (here >= covered_from_ && here < covered_to_) {
+    stream_.Skip(covered_to_ - here);
+    return true;
+  }
+  stream_.Peek(kHeadBytes);
+  const auto window = stream_.Window();
+  if (window.empty()) return false;
+  const auto text = TextOf(window);
+  const std::size_t at = FindCandidate(text.substr(0, kHeadBytes));
+  if (at == std::string_view::npos) {
+    stream_.Consume(std::min(window.size(), kHeadBytes));
+    return true;
+  }
+  if (at != 0) {
+    // The walk needs to see what follows.
+    stream_.Consume(at);
+    return true;
+  }
+  const auto candidate = window.first(std::min(kHeadBytes, window.size()));
+  if (!IsHeader(text) && !IsGlobal(text)) {
+    stream_.Consume(1);
+    return true;
+  }
+  if (++walks_ > kMaxSearchWalks ||
+      walked_ / kMaxSearchWork > here - begin_ + kFreeSearchWork) {
+    context_.Report(
+        kPickleLimit,
+        {"too many bytes that look like the start of a pickle", here});
+    context_.MarkIncomplete(OutcomeStatus::kLimit, "pickle: searched in part");
+    return false;
+  }
+  if (LooksLikePickle(candidate)) Scan(candidate);
+  stream_.Consume(1);
+  return true;
+}
+
+void PickleSearch::Scan(std::span<const std::byte> candidate) {
+  const std::uint64_t start = stream_.offset();
+  const PickleEnd found = ScanPickleIn(context_, source_, start, options_);
+  walked_ += found.offset - start;
+  if (!found.complete) return;
+  if (!first_) first_ = start;
+  covered_to_ = std::max(covered_to_, found.offset);
+  // A name may hold the start of the true one: "ccos".
+  const std::string_view text = TextOf(candidate);
+  const std::size_t own = IsHeader(text) ? 1 : text.find('\n');
+  covered_from_ = std::max(covered_from_, start + own);
 }
 
 /// Scans the streams of one source.
@@ -155,54 +286,8 @@ std::optional<std::uint64_t> SearchForPickles(ScanContext& context,
                                               ByteSource& source,
                                               std::uint64_t offset,
                                               std::uint64_t end) {
-  std::optional<std::uint64_t> first;
-  std::uint64_t walks = 0;
-  ByteStream stream(source, offset);
-  PickleOptions options;
-  options.report_everything = false;
-  while (stream.offset() < end && context.Checkpoint(stream.offset())) {
-    stream.Peek(kHeadBytes);
-    const auto window = stream.Window();
-    if (window.empty()) break;
-    const auto text = TextOf(window);
-    std::size_t at = text.find('\x80');
-    if (at == std::string_view::npos) {
-      stream.Consume(window.size());
-      continue;
-    }
-    // The walk needs to see what follows.
-    if (at != 0 && window.size() - at < kHeadBytes) {
-      stream.Consume(at);
-      continue;
-    }
-    const bool header =
-        at + 1 < window.size() && text[at + 1] >= 2 && text[at + 1] <= 5;
-    if (!header) {
-      stream.Consume(at + 1);
-      continue;
-    }
-    if (++walks > kMaxSearchWalks) {
-      context.Report(kPickleLimit,
-                     {"too many bytes that look like the start of a pickle",
-                      stream.offset() + at});
-      context.MarkIncomplete(OutcomeStatus::kLimit, "pickle: searched in part");
-      break;
-    }
-    const auto candidate =
-        window.subspan(at, std::min(kHeadBytes, window.size() - at));
-    if (!LooksLikePickle(candidate)) {
-      stream.Consume(at + 1);
-      continue;
-    }
-    const std::uint64_t start = stream.offset() + at;
-    const PickleEnd found = ScanPickleIn(context, source, start, options);
-    if (!first && found.complete) first = start;
-    stream.Consume(at + 1);
-    if (found.complete && found.offset > stream.offset()) {
-      stream.Skip(found.offset - stream.offset());
-    }
-  }
-  return first;
+  PickleSearch search(context, source, offset);
+  return search.Run(end);
 }
 
 std::optional<std::size_t> FindPickleStart(std::span<const std::byte> head,

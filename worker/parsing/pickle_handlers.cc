@@ -1,5 +1,6 @@
-// One function for each opcode. What CPython does is in Modules/_pickle.c
-// under load_ and the opcode's name.
+// One function for each opcode; those that name and call things are in
+// pickle_call_handlers.cc. What CPython does is in Modules/_pickle.c under
+// load_ and the opcode's name.
 
 #include <algorithm>
 #include <charconv>
@@ -106,6 +107,7 @@ bool PickleMachine::DoBinFloat() {
 }
 
 bool PickleMachine::LongBytes(std::uint64_t size) {
+  reader_.BeginRead(size);
   if (size > 7) {
     if (!reader_.Skip(size)) return Truncated();
     return Push(PickleValue::Of(Kind::kBigInt));
@@ -137,28 +139,32 @@ bool PickleMachine::DoLong4() {
 bool PickleMachine::DoInt() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  if (line == "00" || line == "01") {
-    return Push(PickleValue::Bool(line == "01"));
+  const auto number = ParsePickleInt(line);
+  if (!number) return Fail(Problem::kBadOperand, "INT without a number");
+  if (number->readers_differ) {
+    Note(Problem::kReadersDiffer, "a number that not all unpicklers read");
   }
-  const auto value = ParsePickleInt(line);
-  if (!value) return Fail(Problem::kBadOperand, "INT without a number");
-  return Push(*value);
+  return Push(number->value);
 }
 bool PickleMachine::DoLong() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  if (!line.empty() && line.back() == 'L') line.remove_suffix(1);
-  const auto value = ParsePickleInt(line);
-  if (!value) return Fail(Problem::kBadOperand, "LONG without a number");
-  return Push(*value);
+  const auto number = ParsePickleLong(line);
+  if (!number) return Fail(Problem::kBadOperand, "LONG without a number");
+  if (number->readers_differ) {
+    Note(Problem::kReadersDiffer, "a number that not all unpicklers read");
+  }
+  return Push(number->value);
 }
 bool PickleMachine::DoFloat() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  if (!IsPickleFloat(line)) {
-    return Fail(Problem::kBadOperand, "FLOAT without a number");
+  const auto number = ParsePickleFloat(line);
+  if (!number) return Fail(Problem::kBadOperand, "FLOAT without a number");
+  if (number->readers_differ) {
+    Note(Problem::kReadersDiffer, "a number that not all unpicklers read");
   }
-  return Push(PickleValue::Of(Kind::kFloat));
+  return Push(number->value);
 }
 
 // ---- Strings.
@@ -170,19 +176,23 @@ bool PickleMachine::DoString() {
   if (!text) {
     return Fail(Problem::kBadOperand, "STRING that is not quoted");
   }
-  return PushDecoded(PickleNodeKind::kText, *text, op_offset_ + 1);
+  // Python 2 takes such a string.
+  if (text->padded) Note(Problem::kRaises, "STRING with blanks around it");
+  return PushDecoded(PickleNodeKind::kText, text->text, op_offset_ + 1);
 }
 bool PickleMachine::DoUnicode() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  return PushDecoded(PickleNodeKind::kText, DecodePickleUnicode(line),
-                     op_offset_ + 1);
+  const auto text = DecodePickleUnicode(line);
+  if (!text) return Fail(Problem::kBadOperand, "UNICODE with a broken escape");
+  return PushDecoded(PickleNodeKind::kText, *text, op_offset_ + 1);
 }
 bool PickleMachine::DoBinString() {
   std::uint64_t size = 0;
   if (!TakeInteger<4>(&size)) return false;
   if (size > 0x7fffffff) {
-    return Fail(Problem::kBadOperand, "BINSTRING with a negative size");
+    // A size without a sign for the C unpickler, a negative one elsewhere.
+    Note(Problem::kReadersDiffer, "BINSTRING with a negative size");
   }
   return PushText(Kind::kFarText, size);
 }
@@ -222,7 +232,11 @@ bool PickleMachine::DoNextBuffer() {
   return Push(PickleValue::Unknown(PickleMystery::kBuffer));
 }
 bool PickleMachine::DoReadOnlyBuffer() {
-  return available() == 0 ? Underflow() : true;
+  if (available() == 0) return Underflow();
+  if (!MayBeAnything(stack_.back()) && !IsBytes(stack_.back())) {
+    Note(Problem::kRaises, "READONLY_BUFFER of what is no buffer");
+  }
+  return true;
 }
 
 // ---- Containers.
@@ -283,19 +297,22 @@ bool PickleMachine::DoAppend() {
     stack_.pop_back();
     return true;
   }
-  AppendTo(stack_[start - 1], start);
+  AppendTo(stack_[start - 1], start, true);
   return true;
 }
 bool PickleMachine::DoAppends() {
   std::size_t start = 0;
   if (!PopMark(&start)) return false;
   if (start <= fence_) return Underflow();
-  AppendTo(stack_[start - 1], start);
+  AppendTo(stack_[start - 1], start, false);
   return true;
 }
 bool PickleMachine::DoAddItems() {
-  if (!marks_.empty()) CheckHashable(marks_.back(), 1);
-  return DoAppends();
+  std::size_t start = 0;
+  if (!PopMark(&start)) return false;
+  if (start <= fence_) return Underflow();
+  AddTo(stack_[start - 1], start);
+  return true;
 }
 bool PickleMachine::DoSetItem() {
   if (available() < 3) return Underflow();
@@ -316,41 +333,46 @@ bool PickleMachine::DoSetItems() {
 
 // ---- Memo.
 
-bool PickleMachine::LineIndex(std::uint64_t* index) {
+bool PickleMachine::LineIndex(PickleIndex* index) {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
-  const auto value = ParsePickleInt(line);
-  if (!value || (value->Is(Kind::kInt) && value->integer() < 0)) {
-    return Fail(Problem::kBadOperand, "memo index is no number");
+  auto parsed = ParsePickleIndex(line);
+  if (!parsed) return Fail(Problem::kBadOperand, "memo index is no number");
+  *index = std::move(*parsed);
+  if (index->readers_differ) {
+    Note(Problem::kReadersDiffer, "a memo index that not all unpicklers take");
   }
-  *index = value->Is(Kind::kInt) ? static_cast<std::uint64_t>(value->integer())
-                                 : ~std::uint64_t{0};
   return true;
 }
 bool PickleMachine::DoPut() {
-  std::uint64_t index = 0;
-  return LineIndex(&index) && Memoize(index);
+  PickleIndex at;
+  if (!LineIndex(&at)) return false;
+  return at.digits.empty() ? Memoize(at.index) : MemoizeFar(at.digits);
 }
 bool PickleMachine::DoBinPut() {
-  std::uint64_t index = 0;
-  return TakeInteger<1>(&index) && Memoize(index);
+  const std::uint8_t* index = reader_.Take(1);
+  return index == nullptr ? Truncated() : Memoize(*index);
 }
 bool PickleMachine::DoLongBinPut() {
   std::uint64_t index = 0;
-  return TakeInteger<4>(&index) && Memoize(index);
+  return TakeInteger<4>(&index) && Memoize(static_cast<std::uint32_t>(index));
 }
-bool PickleMachine::DoMemoize() { return Memoize(memo_.size()); }
+bool PickleMachine::DoMemoize() {
+  const std::uint64_t index = memo_.size() + far_memo_.size();
+  return Memoize(static_cast<std::uint32_t>(index));
+}
 bool PickleMachine::DoGet() {
-  std::uint64_t index = 0;
-  return LineIndex(&index) && Recall(index);
+  PickleIndex at;
+  if (!LineIndex(&at)) return false;
+  return at.digits.empty() ? Recall(at.index) : RecallFar(at.digits);
 }
 bool PickleMachine::DoBinGet() {
-  std::uint64_t index = 0;
-  return TakeInteger<1>(&index) && Recall(index);
+  const std::uint8_t* index = reader_.Take(1);
+  return index == nullptr ? Truncated() : Recall(*index);
 }
 bool PickleMachine::DoLongBinGet() {
   std::uint64_t index = 0;
-  return TakeInteger<4>(&index) && Recall(index);
+  return TakeInteger<4>(&index) && Recall(static_cast<std::uint32_t>(index));
 }
 
 // ---- The stream itself.
@@ -372,21 +394,26 @@ bool PickleMachine::DoProto() {
 bool PickleMachine::DoFrame() {
   std::uint64_t size = 0;
   if (!TakeInteger<8>(&size)) return false;
+  constexpr std::uint64_t kNone = ~std::uint64_t{0};
   const std::uint64_t here = reader_.offset();
   const std::uint64_t whole = source_.size();
-  const bool inside = frame_end_ != ~std::uint64_t{0};
+  // The opcode itself may cross the end of the frame that it lies in.
+  if (here >= frame_end_) LeaveFrame();
+  const bool inside = frame_end_ != kNone;
   const bool beyond =
       whole != kUnknownSize && (here > whole || size > whole - here);
-  // CPython's C unpickler raises on a frame that is longer than the file, its
-  // Python one does not: go on.
-  if ((inside || beyond) && !frame_noted_) {
+  if (size > kNone / 2) {
+    Note(Problem::kFrame, "a frame is longer than any file can be");
+  } else if ((inside || beyond) && !frame_noted_) {
+    // CPython's C unpickler raises on a frame that is longer than the file, its
+    // Python one does not: go on.
     frame_noted_ = true;
     Note(Problem::kFrame, inside ? "a frame begins inside another one"
                                  : "a frame is longer than the file");
   }
-  frame_end_ =
-      size > ~std::uint64_t{0} - 1 - here ? ~std::uint64_t{0} : here + size;
-  if (size == 0) frame_end_ = ~std::uint64_t{0};
+  if (inside) TellCrossing(frame_end_);
+  frame_end_ = size == 0 || size > kNone - 1 - here ? kNone : here + size;
+  if (mode_.drops_rest_of_frame) reader_.EnterFrame(size);
   return true;
 }
 
@@ -394,80 +421,8 @@ bool PickleMachine::DoBadOpcode() {
   return Fail(Problem::kBadOpcode, "unknown opcode");
 }
 
-// ---- Names and calls.
+// ---- Names.
 
-bool PickleMachine::DoPersId() {
-  std::string_view line;
-  if (!reader_.TakeLine(&line)) return Truncated();
-  observer_.OnPersistent(*this, arena_.AddText(PickleNodeKind::kText, line));
-  return Push(PickleValue::Unknown(PickleMystery::kPersistent));
-}
-bool PickleMachine::DoBinPersId() {
-  if (available() == 0) return Underflow();
-  const PickleValue id = stack_.back();
-  observer_.OnPersistent(*this, id);
-  stack_.back() = PickleValue::Unknown(PickleMystery::kPersistent);
-  // Legacy torch files name classes so: ('module', class, file, source).
-  if (arena_.IsNode(id, PickleNodeKind::kTuple) &&
-      TextOf(arena_.Item(id, 0)) == "module" &&
-      arena_.Item(id, 1).Is(Kind::kGlobal)) {
-    stack_.back() = arena_.Item(id, 1);
-  }
-  return true;
-}
-
-bool PickleMachine::DoGlobal() {
-  std::string_view line;
-  if (!reader_.TakeLine(&line)) return Truncated();
-  const std::string module(line);
-  if (!reader_.TakeLine(&line)) return Truncated();
-  if (!IsUtf8(module) || !IsUtf8(line)) {
-    return Fail(Problem::kBadOperand, "a name that is no UTF-8");
-  }
-  return Push(ImportWritten(module, line));
-}
-
-bool PickleMachine::DoStackGlobal() {
-  if (available() < 2) return Underflow();
-  const PickleValue name = PopValue();
-  const PickleValue module = PopValue();
-  for (const PickleValue part : {name, module}) {
-    // An attribute of an import may be a string, planted there by BUILD.
-    const bool may_be_text = part.Is(Kind::kGlobal) ||
-                             part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
-                             part.Is(Kind::kUnknown) ||
-                             part.Is(Kind::kInstance) ||
-                             arena_.IsNode(part, PickleNodeKind::kText) ||
-                             arena_.IsNode(part, PickleNodeKind::kCall) ||
-                             arena_.IsNode(part, PickleNodeKind::kAttribute);
-    if (!may_be_text) {
-      return Fail(Problem::kBadOperand, "STACK_GLOBAL of what is no text");
-    }
-  }
-  computed_ = IsComputed(module) || IsComputed(name);
-  const auto module_text = TextOf(module);
-  const auto name_text = TextOf(name);
-  if (!module_text || !name_text) {
-    return Push(Import(kNoPickleGlobal, false,
-                       Render(module, 200) + " . " + Render(name, 200)));
-  }
-  return Push(ImportWritten(*module_text, *name_text));
-}
-
-bool PickleMachine::Extension(std::uint32_t code) {
-  if (code == 0 || code > 0x7fffffff) {
-    return Fail(Problem::kBadOperand, "extension code is not positive");
-  }
-  const auto at = extensions_.find(code);
-  if (at != extensions_.end()) {
-    return Push(Import(at->second.index(), false, {}));
-  }
-  PickleImport import;
-  import.offset = op_offset_;
-  import.detail = "extension code " + std::to_string(code);
-  observer_.OnImport(*this, import);
-  return Push(PickleValue::Unknown(PickleMystery::kExtension));
-}
 bool PickleMachine::DoExt1() {
   std::uint64_t code = 0;
   return TakeInteger<1>(&code) && Extension(static_cast<std::uint32_t>(code));
@@ -479,60 +434,6 @@ bool PickleMachine::DoExt2() {
 bool PickleMachine::DoExt4() {
   std::uint64_t code = 0;
   return TakeInteger<4>(&code) && Extension(static_cast<std::uint32_t>(code));
-}
-
-bool PickleMachine::DoReduce() {
-  if (available() < 2) return Underflow();
-  const PickleValue arguments = PopValue();
-  stack_.back() = Call(PickleCall::Via::kReduce, stack_.back(), arguments);
-  return true;
-}
-bool PickleMachine::DoNewObj() {
-  if (available() < 2) return Underflow();
-  const PickleValue arguments = PopValue();
-  stack_.back() = Call(PickleCall::Via::kNewObject, stack_.back(), arguments);
-  return true;
-}
-bool PickleMachine::DoNewObjEx() {
-  if (available() < 3) return Underflow();
-  const PickleValue keywords = PopValue();
-  const PickleValue arguments = PopValue();
-  stack_.back() =
-      Call(PickleCall::Via::kNewObject, stack_.back(), arguments, keywords);
-  return true;
-}
-bool PickleMachine::DoInst() {
-  std::string_view line;
-  if (!reader_.TakeLine(&line)) return Truncated();
-  const std::string module(line);
-  if (!reader_.TakeLine(&line)) return Truncated();
-  const std::string name(line);
-  // CPython takes the arguments before it looks the class up.
-  std::size_t start = 0;
-  if (!PopMark(&start)) return false;
-  const PickleValue arguments = CollectTail(PickleNodeKind::kTuple, start);
-  const PickleValue callee = ImportWritten(module, name);
-  return Push(Call(PickleCall::Via::kObject, callee, arguments));
-}
-bool PickleMachine::DoObj() {
-  std::size_t start = 0;
-  if (!PopMark(&start)) return false;
-  if (stack_.size() == start) return Underflow();
-  const PickleValue arguments = CollectTail(PickleNodeKind::kTuple, start + 1);
-  stack_.back() = Call(PickleCall::Via::kObject, stack_.back(), arguments);
-  return true;
-}
-bool PickleMachine::DoBuild() {
-  if (available() < 2) return Underflow();
-  const PickleValue state = PopValue();
-  BuildState(stack_.back(), state);
-  const std::uint64_t here = reader_.offset();
-  const std::uint64_t next = observer_.OnBuilt(*this, stack_.back(), here);
-  if (next <= here) return true;
-  // joblib ends the frame before it writes an array.
-  if (here >= frame_end_) LeaveFrame();
-  frame_end_ = ~std::uint64_t{0};
-  return reader_.Skip(next - here) ? true : Truncated();
 }
 
 // ---- Dispatch.

@@ -444,13 +444,13 @@ PickleEnd InspectPickle(ScanContext& context, ByteSource& source,
                         PickleJudge& judge) {
   InspectionBuilder& inspection = *context.inspection();
   if (!inspection.Open(context.member(), "pickle")) {
-    PickleMachine machine(source, offset, judge);
+    PickleMachine machine(source, offset, judge, options.mode);
     const PickleEnd end = machine.Run();
     judge.Finish(machine);
     return end;
   }
   PickleInspector inspector(judge, inspection, offset);
-  PickleMachine machine(source, offset, inspector);
+  PickleMachine machine(source, offset, inspector, options.mode);
   const PickleEnd end = machine.Run();
   inspector.Finish(machine, end);
   judge.Finish(machine);

@@ -34,22 +34,33 @@ bool IsFollowed(PickleMeaning meaning) {
     case PickleMeaning::kReconstructor:
     case PickleMeaning::kCallWithRest:
     case PickleMeaning::kApplyNext:
+    case PickleMeaning::kNewObjectEx:
       return true;
     default:
       return false;
   }
 }
 
-// type(None), type(...) and type(NotImplemented), as Python pickles them.
-bool IsPlainTypeCall(const PickleMachine& machine, const PickleCall& call) {
-  if (machine.global(call.global).Path() != "builtins.type") return false;
-  const auto given = machine.ArgumentsOf(call.arguments);
-  if (!given || given->size() != 1) return false;
-  const PickleValue of = given->front();
-  if (of.Is(PickleKind::kNone)) return true;
-  if (!of.Is(PickleKind::kGlobal)) return false;
-  const std::string path = machine.global(of.index()).Path();
-  return path == "builtins.Ellipsis" || path == "builtins.NotImplemented";
+// The last part of the name.
+std::string_view LastPart(const PickleGlobal& global) {
+  const std::string_view name = global.name;
+  const std::size_t dot = name.rfind('.');
+  return dot == std::string_view::npos ? name : name.substr(dot + 1);
+}
+
+bool NamesFunction(const PickleGlobal& global) {
+  std::string_view name = LastPart(global);
+  name.remove_prefix(std::min(name.find_first_not_of('_'), name.size()));
+  return name.empty() || name[0] < 'A' || name[0] > 'Z';
+}
+
+// "Color.RED"
+bool NamesMember(const PickleGlobal& global) {
+  const std::string_view name = LastPart(global);
+  return name.size() != global.name.size() &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+         });
 }
 
 }  // namespace
@@ -79,6 +90,8 @@ void PickleJudge::Report(const Rule& rule, Sighting sighting) {
   }
   if (options_.report_offset != kNoOffset) {
     sighting.offset = options_.report_offset;
+  } else if (sighting.offset < options_.report_from) {
+    return;
   }
   context_.Report(rule, severity, sighting);
 }
@@ -89,7 +102,13 @@ PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,
   Known& known = known_[id];
   if (!known.judged) {
     known.judged = true;
-    known.judgement = JudgeName(context_.imports(), machine.global(id));
+    const PickleGlobal& global = machine.global(id);
+    known.judgement = JudgeName(context_.imports(), global);
+    known.constructor =
+        context_.imports().JudgeConstructor(global.module, global.name);
+    const std::string path = global.Path();
+    known.holder = std::binary_search(kHolders.begin(), kHolders.end(), path);
+    known.is_type = path == "builtins.type";
   }
   return known;
 }
@@ -102,6 +121,12 @@ void PickleJudge::OnImport(const PickleMachine& machine,
       known.imported = true;
       known.offset = import.offset;
     }
+    // A function that nobody knows may return a module as well.
+    const bool untold = import.of_result != kNoPickleGlobal &&
+                        Know(machine, import.of_result).judgement.verdict ==
+                            ImportVerdict::kUnvetted &&
+                        NamesFunction(machine.global(import.of_result));
+    if (untold) Know(machine, import.global).computed = true;
     if (import.computed && !known.computed) {
       known.computed = true;
       Report(kPickleUnresolvedImport,
@@ -117,21 +142,35 @@ void PickleJudge::OnImport(const PickleMachine& machine,
          {"imports " + import.detail, import.offset, import.detail});
 }
 
+// type(None), type(...) and type(NotImplemented), as Python pickles them.
+bool PickleJudge::IsPlainTypeCall(const PickleMachine& machine,
+                                  const PickleCall& call) {
+  if (!Know(machine, call.global).is_type) return false;
+  const auto given = machine.ArgumentsOf(call.arguments);
+  if (!given || given->size() != 1) return false;
+  const PickleValue of = given->front();
+  if (of.Is(PickleKind::kNone)) return true;
+  if (!of.Is(PickleKind::kGlobal)) return false;
+  const std::string path = machine.global(of.index()).Path();
+  return path == "builtins.Ellipsis" || path == "builtins.NotImplemented";
+}
+
 bool PickleJudge::Matches(const PickleMachine& machine, std::uint32_t id,
                           Sought sought) {
   const PickleGlobal& global = machine.global(id);
   const ImportVerdict verdict = Know(machine, id).judgement.verdict;
   switch (sought) {
+    case Sought::kAnything:
+      return true;
     case Sought::kDanger:
       return verdict == ImportVerdict::kDangerous;
     case Sought::kUnvetted:
-      // Transparent ones are judged by what they reach.
+      // Transparent ones are judged by what they reach; members of
+      // enumerations are not callable.
       return verdict == ImportVerdict::kUnvetted &&
-             !IsTransparent(global.meaning);
+             !IsTransparent(global.meaning) && !NamesMember(global);
     case Sought::kConstructor:
-      return context_.imports()
-                 .JudgeConstructor(global.module, global.name)
-                 .verdict == ImportVerdict::kDangerous;
+      return Know(machine, id).constructor.verdict == ImportVerdict::kDangerous;
   }
   return true;
 }
@@ -159,12 +198,12 @@ std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
       node.kind == PickleNodeKind::kCall || node.kept == 0) {
     return kNoPickleGlobal;
   }
-  for (const PickleValue item : machine.arena().Items(value, *budget)) {
-    const std::uint32_t found =
-        FindIn(machine, item, sought, depth + 1, budget);
-    if (found != kNoPickleGlobal) return found;
-  }
-  return kNoPickleGlobal;
+  std::uint32_t found = kNoPickleGlobal;
+  machine.arena().AnyItem(value, *budget, [&](PickleValue item) {
+    found = FindIn(machine, item, sought, depth + 1, budget);
+    return found != kNoPickleGlobal;
+  });
+  return found;
 }
 
 void PickleJudge::ReportCall(const PickleMachine& machine,
@@ -223,13 +262,11 @@ void PickleJudge::JudgeNamed(const PickleMachine& machine,
 bool PickleJudge::JudgeConstructor(const PickleMachine& machine,
                                    const PickleCall& call) {
   if (call.via == PickleCall::Via::kNewObject) return false;
-  const auto given = machine.ArgumentsOf(call.arguments);
-  if (given && given->empty()) return false;
-  const PickleGlobal& global = machine.global(call.global);
-  const ImportJudgement judgement =
-      context_.imports().JudgeConstructor(global.module, global.name);
-  if (judgement.verdict != ImportVerdict::kDangerous) return false;
+  if (call.arguments.Is(PickleKind::kEmptyTuple)) return false;
   Known& known = Know(machine, call.global);
+  const ImportJudgement& judgement = known.constructor;
+  if (judgement.verdict != ImportVerdict::kDangerous) return false;
+  const PickleGlobal& global = machine.global(call.global);
   if (++known.reports > kMaxReportsPerName) return true;
   ReportCall(machine, call, kPickleDangerousCall,
              "calls the constructor of " + global.written + Why(judgement),
@@ -283,14 +320,15 @@ void PickleJudge::JudgeOperands(const PickleMachine& machine,
     return found != kNoPickleGlobal ? found
                                     : FindIn(machine, call.keywords, sought);
   };
+  if (given(Sought::kAnything) == kNoPickleGlobal) return;
   const PickleGlobal& callee = machine.global(call.global);
-  const bool holder =
-      std::binary_search(kHolders.begin(), kHolders.end(), callee.Path());
+  const bool holder = Know(machine, call.global).holder;
   std::uint32_t found = given(Sought::kDanger);
   // A partial of a class calls it with arguments, and so do others.
   if (found == kNoPickleGlobal && !holder &&
       callee.meaning != PickleMeaning::kReconstructor &&
-      callee.meaning != PickleMeaning::kCallWithRest) {
+      callee.meaning != PickleMeaning::kCallWithRest &&
+      callee.meaning != PickleMeaning::kNewObjectEx) {
     found = given(Sought::kConstructor);
   }
   if (found != kNoPickleGlobal) {
@@ -408,11 +446,24 @@ void PickleJudge::OnProblem(PickleProblem problem, std::uint64_t offset,
     context_.MarkIncomplete(OutcomeStatus::kLimit, "pickle: " + detail);
     return;
   }
+  if (problem == PickleProblem::kExpansion) {
+    Report(kPickleHashBomb, {std::move(detail), offset});
+    return;
+  }
   // A string that only looks like a pickle may break off anywhere.
   if (options_.depth != 0 || !options_.report_everything) return;
   Report(problem == PickleProblem::kOddPlace ? kPickleOddStructure
                                              : kPickleMalformed,
          {std::move(detail), offset});
+}
+
+void PickleJudge::OnResult(const PickleMachine& machine, PickleValue result) {
+  if (options_.on_result) options_.on_result(machine, result);
+  if (!options_.report_everything) return;
+  const PickleTree tree = MeasurePickleTree(machine.arena(), result);
+  if (!tree.IsBomb()) return;
+  Report(kPickleExpansion, {"a tree of more than a billion items, made of " +
+                            std::to_string(tree.nodes) + " objects"});
 }
 
 void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
@@ -427,14 +478,15 @@ void PickleJudge::OnPayload(std::uint64_t offset, std::uint64_t size,
 
 void PickleJudge::OnFrameCrossed(std::uint64_t frame_end) {
   if (options_.second_reading) return;
+  crossed_ = frame_end;
   PickleOptions options = options_;
   options.report_everything = false;
   options.second_reading = true;
   options.on_built = nullptr;
   options.on_persistent = nullptr;
   options.on_result = nullptr;
-  // A reader that drops the rest of the frame goes on behind the operand that
-  // was cut, or at the frame's end.
+  // CPython's C unpickler is followed once this reading is done. Others may
+  // begin anew behind the operand that was cut, or at the frame's end.
   for (std::uint64_t skip = 0; skip <= kMaxOperandBytes; ++skip) {
     ScanPickleIn(context_, source_, frame_end + skip, options);
   }

@@ -2,8 +2,9 @@
 #define SCANENGINE_WORKER_PARSING_PICKLE_JUDGE_H_
 
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "ipc/import_policy.h"
 #include "worker/parsing/pickle_machine.h"
@@ -36,9 +37,7 @@ class PickleJudge final : public PickleObserver {
   void OnPayload(std::uint64_t offset, std::uint64_t size,
                  std::string_view head, bool decoded) override;
   void OnPersistent(const PickleMachine& machine, PickleValue id) override;
-  void OnResult(const PickleMachine& machine, PickleValue result) override {
-    if (options_.on_result) options_.on_result(machine, result);
-  }
+  void OnResult(const PickleMachine& machine, PickleValue result) override;
   std::uint64_t OnBuilt(const PickleMachine& machine, PickleValue object,
                         std::uint64_t next) override;
   void OnFrameCrossed(std::uint64_t frame_end) override;
@@ -49,6 +48,9 @@ class PickleJudge final : public PickleObserver {
                                      std::uint32_t id) {
     return Know(machine, id).judgement;
   }
+  /// Where a frame ended that an opcode crossed: CPython's C unpickler reads
+  /// such a stream in another way from a file object than from bytes.
+  std::optional<std::uint64_t> crossed() const { return crossed_; }
 
   /// Reports the imports that were never called.
   void Finish(const PickleMachine& machine);
@@ -60,18 +62,23 @@ class PickleJudge final : public PickleObserver {
     bool called = false;
     bool reported = false;  // As unvetted; once is enough.
     bool computed = false;  // Imported by a name that was put together.
+    bool holder = false;    // Holds what it is given and calls nothing.
+    bool is_type = false;   // builtins.type
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;
+    ImportJudgement constructor;  // When it is called with arguments.
   };
 
   Known& Know(const PickleMachine& machine, std::uint32_t id);
   /// What is looked for in values that are given to a call or an object.
   enum class Sought : std::uint8_t {
+    kAnything,
     kDanger,
     kUnvetted,
     kConstructor,  ///< A class that is dangerous when made with arguments.
   };
+  bool IsPlainTypeCall(const PickleMachine& machine, const PickleCall& call);
   bool Matches(const PickleMachine& machine, std::uint32_t id, Sought sought);
   /// An import of that kind among |value| and what it holds;
   /// kNoPickleGlobal if there is none.
@@ -115,8 +122,9 @@ class PickleJudge final : public PickleObserver {
   ScanContext& context_;
   ByteSource& source_;
   const PickleOptions& options_;
-  std::vector<Known> known_;
+  std::deque<Known> known_;  // References to its elements stay valid.
   std::uint32_t unresolved_ = 0;
+  std::optional<std::uint64_t> crossed_;
 };
 
 }  // namespace scanengine

@@ -12,13 +12,29 @@ namespace {
 
 constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
 constexpr std::uint32_t kMaxFarReads = 4096;
+constexpr std::size_t kMaxFarMemo = 4096;
+constexpr std::size_t kMaxFarDigits = 256;
+
+// A key for two names of at most kMaxNameBytes bytes. Their lengths are part
+// of it, since a name may have any byte in it.
+void JoinName(std::string_view module, std::string_view name,
+              std::string* key) {
+  key->clear();
+  for (const std::size_t size : {module.size(), name.size()}) {
+    *key += static_cast<char>(size & 0xff);
+    *key += static_cast<char>(size >> 8 & 0xff);
+  }
+  *key += module;
+  *key += name;
+}
 
 }  // namespace
 
 PickleMachine::PickleMachine(ByteSource& source, std::uint64_t offset,
-                             PickleObserver& observer)
+                             PickleObserver& observer, PickleMode mode)
     : source_(source),
       observer_(observer),
+      mode_(mode),
       reader_(source, offset),
       stack_(256),
       start_(offset) {}
@@ -50,34 +66,27 @@ bool PickleMachine::StackFull() {
 void PickleMachine::Collect() {
   arena_.BeginCollection();
   for (const PickleValue value : stack_.all()) arena_.Mark(value);
-  for (const auto& [code, value] : extensions_) arena_.Mark(value);
+  for (const auto& [digits, value] : far_memo_) arena_.Mark(value);
+  for (const auto& [path, value] : global_attributes_) arena_.Mark(value);
+  for (const LooseAttribute& loose : loose_) arena_.Mark(loose.value);
   memo_.MarkAll(arena_);
-  arena_.Sweep(stack_.size() + memo_.roots());
+  arena_.Sweep(stack_.size() + memo_.roots() + far_memo_.size() +
+               global_attributes_.size());
 }
 
 void PickleMachine::LeaveFrame() {
   if (reader_.offset() > frame_end_ && !frame_noted_) {
     frame_noted_ = true;
     Note(PickleProblem::kFrame, "an opcode crosses the end of its frame");
-    observer_.OnFrameCrossed(frame_end_);
   }
+  if (reader_.offset() > frame_end_) TellCrossing(frame_end_);
   frame_end_ = kNoFrame;
 }
 
-bool PickleMachine::IsUnhashable(PickleValue value) const {
-  if (!value.Is(PickleKind::kNode)) return false;
-  const PickleNodeKind kind = arena_.node(value).kind;
-  return kind == PickleNodeKind::kList || kind == PickleNodeKind::kDict ||
-         kind == PickleNodeKind::kSet;
-}
-
-void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
-  for (std::size_t i = start; i < stack_.size(); i += step) {
-    if (!IsUnhashable(stack_[i])) continue;
-    Note(PickleProblem::kUnhashable,
-         "a list, dict or set is put where it has to be hashed");
-    return;
-  }
+void PickleMachine::TellCrossing(std::uint64_t frame_end) {
+  if (crossing_told_ || mode_.drops_rest_of_frame) return;
+  crossing_told_ = true;
+  observer_.OnFrameCrossed(frame_end);
 }
 
 PickleValue PickleMachine::PopValue() {
@@ -123,10 +132,15 @@ void PickleMachine::PutItems(PickleValue target, std::size_t start,
 }
 
 bool PickleMachine::PushText(PickleKind kind, std::uint64_t size) {
-  const std::uint64_t offset = reader_.offset();
   const bool is_text = kind == PickleKind::kFarText;
   const auto kept = static_cast<std::size_t>(
       std::min<std::uint64_t>(size, PickleArena::kMaxTextBytes));
+  if (is_text) {
+    reader_.BeginRead(size);
+  } else {
+    reader_.BeginWholeRead(size);
+  }
+  const std::uint64_t offset = reader_.offset();
   const std::string_view head = reader_.Peek(kept);
   if (head.size() < kept) return Truncated();
   if (size >= kLeastPicklePayload && MayHoldPickle(head)) {
@@ -152,25 +166,38 @@ bool PickleMachine::PushDecoded(PickleNodeKind kind, std::string_view text,
   return Push(arena_.AddText(kind, text));
 }
 
-bool PickleMachine::Memoize(std::uint64_t index) {
+bool PickleMachine::Memoize(std::uint32_t index) {
   if (available() == 0) return Underflow();
-  if (index > 0xffffffffU) {
-    // CPython fails to allocate its memo table long before.
-    return Fail(PickleProblem::kBadOperand, "memo index is out of range");
-  }
-  memo_.Put(static_cast<std::uint32_t>(index), stack_.back());
+  memo_.Put(index, stack_.back());
   return true;
 }
 
-bool PickleMachine::Recall(std::uint64_t index) {
-  PickleValue value = PickleMemo::kEmpty;
-  if (index <= 0xffffffffU)
-    value = memo_.Get(static_cast<std::uint32_t>(index));
+bool PickleMachine::Recall(std::uint32_t index) {
+  const PickleValue value = memo_.Get(index);
   if (value == PickleMemo::kEmpty) {
     return Fail(PickleProblem::kMemoMiss,
                 "memo entry " + std::to_string(index) + " was never set");
   }
   return Push(value);
+}
+
+bool PickleMachine::MemoizeFar(const std::string& digits) {
+  if (available() == 0) return Underflow();
+  if (digits.size() > kMaxFarDigits || far_memo_.size() >= kMaxFarMemo) {
+    return Fail(PickleProblem::kLimit, "too many huge memo indices");
+  }
+  far_memo_[digits] = stack_.back();
+  return true;
+}
+
+bool PickleMachine::RecallFar(const std::string& digits) {
+  const auto at = far_memo_.find(digits);
+  if (at == far_memo_.end()) {
+    return Fail(
+        PickleProblem::kMemoMiss,
+        "memo entry " + digits.substr(0, kMaxFarDigits) + " was never set");
+  }
+  return Push(at->second);
 }
 
 std::uint32_t PickleMachine::Intern(std::string_view module,
@@ -179,9 +206,7 @@ std::uint32_t PickleMachine::Intern(std::string_view module,
   if (module.size() > kMaxNameBytes || name.size() > kMaxNameBytes) {
     return kNoPickleGlobal;
   }
-  key_.assign(module);
-  key_ += '\n';
-  key_ += name;
+  JoinName(module, name, &key_);
   if (!written.empty()) {
     key_ += '\n';
     key_ += written;
@@ -200,7 +225,7 @@ std::uint32_t PickleMachine::Intern(std::string_view module,
   made.module = module;
   made.name = name;
   made.written = written.empty() ? made.Path() : std::string(written);
-  made.meaning = MeaningOf(module, name);
+  if (mode_.knows_meanings) made.meaning = MeaningOf(module, name);
   const auto id = static_cast<std::uint32_t>(globals_.size());
   globals_.push_back(std::move(made));
   global_index_.emplace(key_, id);
@@ -214,6 +239,7 @@ PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
   import.offset = op_offset_;
   import.by_attribute = by_attribute;
   import.computed = std::exchange(computed_, false);
+  import.of_result = std::exchange(of_result_, kNoPickleGlobal);
   if (id == kNoPickleGlobal) import.detail = name.substr(0, kMaxNameBytes);
   observer_.OnImport(*this, import);
   if (id == kNoPickleGlobal) return PickleValue::Unknown(PickleMystery::kName);
@@ -222,9 +248,10 @@ PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
 
 PickleValue PickleMachine::ImportWritten(std::string_view module,
                                          std::string_view name) {
-  written_key_.assign(module);
-  written_key_ += '\n';
-  written_key_ += name;
+  if (module.size() > kMaxNameBytes || name.size() > kMaxNameBytes) {
+    return Import(kNoPickleGlobal, false, name);
+  }
+  JoinName(module, name, &written_key_);
   if (protocol_ < 3) written_key_ += "\n2";
   const auto known = written_index_.find(written_key_);
   if (known != written_index_.end()) {

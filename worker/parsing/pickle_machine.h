@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "worker/byte_source.h"
+#include "worker/parsing/pickle_expansion.h"
 #include "worker/parsing/pickle_memo.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_reader.h"
 #include "worker/parsing/pickle_stack.h"
+#include "worker/parsing/pickle_text.h"
 #include "worker/parsing/pickle_value.h"
 
 namespace scanengine {
@@ -45,7 +47,9 @@ enum class PickleMeaning : std::uint8_t {
   kReconstructor,  ///< copyreg._reconstructor(cls, base, state)
   kApply,          ///< _rebuild_from_type_v2(f, type, args, state)
   kApplyNext,      ///< _reconstruct_array(f, args, ...)
+  kNewObjectEx,    ///< copyreg.__newobj_ex__(cls, args, kwargs)
   kImportModule,   ///< import_module(name), __import__(name)
+  kImportName,     ///< numpy.core._ufunc_reconstruct(module, name)
   kResolveName,    ///< pkgutil.resolve_name("os:system"), pydoc.locate
   kAddExtension,   ///< copyreg.add_extension(module, name, code)
   kConcat,         ///< operator.add and the like, on strings
@@ -84,6 +88,8 @@ struct PickleImport {
   /// True if the name was put together while the file is loaded, or comes out
   /// of a container: it may be another one than the machine worked out.
   bool computed = false;
+  /// The name whose call returned what this is an attribute of.
+  std::uint32_t of_result = kNoPickleGlobal;
   std::string detail = {};  ///< What is known of a name that cannot be told.
 };
 
@@ -91,11 +97,12 @@ struct PickleImport {
 struct PickleCall {
   enum class Via : std::uint8_t {
     kReduce,
-    kObject,     ///< INST, OBJ
-    kNewObject,  ///< NEWOBJ, NEWOBJ_EX: cls.__new__
-    kBuild,      ///< BUILD: a planted __setstate__
-    kAppend,     ///< APPEND(S): a planted append or extend
-    kCallee,     ///< Called by what was called (map, partial, ...).
+    kObject,      ///< INST, OBJ
+    kNewObject,   ///< NEWOBJ, NEWOBJ_EX: cls.__new__
+    kBuild,       ///< BUILD: a planted __setstate__
+    kAppend,      ///< APPEND(S), ADDITEMS: a planted append, extend or add.
+    kPlantedNew,  ///< NEWOBJ(_EX), OBJ, INST: a planted __new__.
+    kCallee,      ///< Called by what was called (map, partial, ...).
   };
   enum class Target : std::uint8_t {
     kName,     ///< |global| is called.
@@ -122,9 +129,23 @@ enum class PickleProblem : std::uint8_t {
   kBadProtocol,
   kNotCallable,  ///< Calls a number and the like: raises at run time.
   kUnhashable,   ///< Puts a list into a set and the like: raises, too.
-  kFrame,        ///< Frames do not match the opcodes. The scan goes on.
-  kOddPlace,     ///< PROTO in the middle. The scan goes on.
-  kLimit,        ///< A budget of the machine ended the analysis.
+  kRaises,  ///< Another error of a type or value at run time. The scan goes on.
+  kReadersDiffer,  ///< CPython's C unpickler raises here and its Python one
+                   ///< goes on, or the other way round. So does the scan.
+  kFrame,          ///< Frames do not match the opcodes. The scan goes on.
+  kOddPlace,       ///< PROTO in the middle. The scan goes on.
+  kExpansion,      ///< Loading hashes keys for ever. The scan goes on.
+  kLimit,          ///< A budget of the machine ended the analysis.
+};
+
+/// Which unpickler a machine is like, where that matters.
+struct PickleMode {
+  /// Reads as CPython's C unpickler does from a file object: an operand that
+  /// does not fit into what is left of its frame is read behind the frame.
+  bool drops_rest_of_frame = false;
+  /// False: every call returns something of which nothing is known, as it does
+  /// for an unpickler whose imports do nothing.
+  bool knows_meanings = true;
 };
 
 /// Is told what a pickle does, in the order in which an unpickler would do it.
@@ -155,8 +176,9 @@ class PickleObserver {
   /// |decoded|, |head| is the whole after escapes were decoded.
   virtual void OnPayload(std::uint64_t offset, std::uint64_t size,
                          std::string_view head, bool decoded) = 0;
-  /// An opcode crosses |frame_end|. Unpicklers that buffer frames and those
-  /// that do not then read different opcodes.
+  /// An opcode crosses |frame_end|, or a frame lies inside another one.
+  /// Unpicklers that buffer frames and those that do not then read different
+  /// opcodes: see PickleMode::drops_rest_of_frame. Called once.
   virtual void OnFrameCrossed(std::uint64_t frame_end) { (void)frame_end; }
   /// PERSID or BINPERSID asks the loader for the object that |id| names.
   virtual void OnPersistent(const PickleMachine& machine, PickleValue id) {
@@ -216,7 +238,7 @@ class PickleMachine {
   /// Runs the stream that starts at |offset|. |source| and |observer| must
   /// outlive the machine.
   PickleMachine(ByteSource& source, std::uint64_t offset,
-                PickleObserver& observer);
+                PickleObserver& observer, PickleMode mode = {});
 
   PickleEnd Run();
 
@@ -269,7 +291,6 @@ class PickleMachine {
   void Collect();
   void LeaveFrame();
   bool IsUnhashable(PickleValue value) const;
-  void CheckHashable(std::size_t start, std::size_t step);
   bool Push(PickleValue value) {
     if (stack_.size() >= kMaxStack) [[unlikely]]
       return StackFull();
@@ -277,6 +298,7 @@ class PickleMachine {
     return true;
   }
   bool StackFull();
+  void TellCrossing(std::uint64_t frame_end);
   std::size_t available() const { return stack_.size() - fence_; }
   PickleValue PopValue();
   bool PopMark(std::size_t* start);
@@ -284,9 +306,14 @@ class PickleMachine {
                           bool pairs = false);
   template <std::size_t kBytes>
   bool TakeInteger(std::uint64_t* value);
-  bool Memoize(std::uint64_t index);
-  bool Recall(std::uint64_t index);
-  bool LineIndex(std::uint64_t* index);
+  bool Memoize(std::uint32_t index);
+  bool MemoizeFar(const std::string& digits);
+  bool Recall(std::uint32_t index);
+  bool RecallFar(const std::string& digits);
+  bool LineIndex(PickleIndex* index);
+  bool TakeName(std::string* module, std::string* name);
+  void CheckArguments(PickleValue arguments);
+  void CheckKeywords(PickleValue keywords);
   bool PushText(PickleKind kind, std::uint64_t size);
   bool PushDecoded(PickleNodeKind kind, std::string_view text,
                    std::uint64_t offset);
@@ -297,9 +324,42 @@ class PickleMachine {
   std::uint32_t InternWritten(std::string_view module, std::string_view name);
   PickleValue ImportWritten(std::string_view module, std::string_view name);
   void PutItems(PickleValue target, std::size_t start, bool pairs);
-  void AppendTo(PickleValue target, std::size_t start);
+
+  // pickle_attributes.cc.
+  struct Planted {
+    std::vector<PickleValue> values;  // What the name may stand for.
+    bool any = false;                 // Something unknown, too.
+  };
+  struct LooseAttribute {
+    std::string name;
+    PickleValue value;
+  };
+  bool MayBeAnything(PickleValue value) const;
+  bool IsBytes(PickleValue value) const;
+  bool Unhashable(PickleValue value, std::uint32_t depth,
+                  std::uint32_t* budget) const;
+  void CheckHashable(std::size_t start, std::size_t step);
+  void Remember(PickleValue object, std::string_view name, PickleValue value);
+  void RememberPair(PickleValue object, std::string_view mark, PickleValue key,
+                    PickleValue value);
+  Planted FindPlanted(PickleValue object, std::string_view name) const;
+  void PlantFrom(PickleValue object, PickleValue state, bool slots);
+  void ReplaceAttributes(PickleValue object, PickleValue dict);
+  void Plant(PickleValue object, PickleValue state);
+  bool CallPlanted(PickleCall::Via via, PickleValue object,
+                   std::string_view name, PickleValue arguments);
+  void CallPlantedNew(PickleValue callee, PickleValue arguments);
+  void CallForItems(PickleValue target, std::string_view name,
+                    std::size_t start);
+  void AppendTo(PickleValue target, std::size_t start, bool single);
+  void AddTo(PickleValue target, std::size_t start);
   void SetItemsOf(PickleValue target, std::size_t start);
+  void SetListItems(PickleValue list, std::size_t start);
+  void NoteItems(std::size_t start, std::string_view what);
+  void CheckState(PickleValue object, PickleValue state);
+  void CheckSlotNames(const std::vector<PickleValue>& pairs);
   void BuildState(PickleValue object, PickleValue state);
+  bool BindPartial(PickleValue object, PickleValue state);
 
   // One a handler, in pickle_handlers.cc.
   bool DoMark();
@@ -382,9 +442,11 @@ class PickleMachine {
 
   ByteSource& source_;
   PickleObserver& observer_;
+  const PickleMode mode_;
   PickleReader reader_;
   PickleArena arena_;
   PickleMemo memo_;
+  PickleHashCost hash_cost_;
   PickleStack stack_;
   std::vector<std::uint32_t> marks_;
   std::size_t fence_ = 0;  // Stack size at the top mark.
@@ -397,8 +459,10 @@ class PickleMachine {
   mutable std::uint32_t far_reads_ = 0;
   bool complete_ = false;
   bool frame_noted_ = false;
+  bool crossing_told_ = false;
   bool limit_noted_ = false;
   bool computed_ = false;  // The next name to import was put together.
+  std::uint32_t of_result_ = kNoPickleGlobal;  // See PickleImport.
 
   struct Hash {
     using is_transparent = void;
@@ -410,6 +474,15 @@ class PickleMachine {
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
       global_index_;
   std::map<std::uint32_t, PickleValue> extensions_;
+  // Codes that were looked up: an unpickler keeps what it found.
+  std::map<std::uint32_t, PickleValue> found_extensions_;
+  // Entries of the memo past 32 bits, by their decimal digits.
+  std::map<std::string, PickleValue> far_memo_;
+  // What the file itself gave to imports, by their paths (a dict each), and to
+  // objects that have no identity here.
+  std::unordered_map<std::string, PickleValue> global_attributes_;
+  std::vector<LooseAttribute> loose_;
+  std::uint64_t planting_ = 0;  // Work done for BUILD.
   // The same by what the file has, with the protocol's class.
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
       written_index_;

@@ -74,14 +74,14 @@ Walk::End Walk::Line(PickleOp op) {
   }
   switch (op) {
     case PickleOp::kInt:
+      return ParsePickleInt(line) ? End::kGoesOn : End::kBad;
     case PickleOp::kGet:
     case PickleOp::kPut:
-      return ParsePickleInt(line) ? End::kGoesOn : End::kBad;
+      return ParsePickleIndex(line) ? End::kGoesOn : End::kBad;
     case PickleOp::kLong:
-      if (!line.empty() && line.back() == 'L') line.remove_suffix(1);
-      return ParsePickleInt(line) ? End::kGoesOn : End::kBad;
+      return ParsePickleLong(line) ? End::kGoesOn : End::kBad;
     case PickleOp::kFloat:
-      return IsPickleFloat(line) ? End::kGoesOn : End::kBad;
+      return ParsePickleFloat(line) ? End::kGoesOn : End::kBad;
     case PickleOp::kString:
       return DecodePickleString(line) ? End::kGoesOn : End::kBad;
     default:

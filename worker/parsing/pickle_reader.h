@@ -41,6 +41,18 @@ class PickleReader {
     const auto have = static_cast<std::size_t>(end_ - at_);
     return {reinterpret_cast<const char*>(at_), std::min(have, size)};
   }
+  /// The next read takes |size| bytes at once. Matters within a frame only: see
+  /// EnterFrame().
+  void BeginRead(std::uint64_t size) {
+    if (frame_end_ != kNoFrame && size != 0) LeaveFrameFor(size);
+  }
+  /// The next |size| bytes are a frame that is read ahead: a read or line that
+  /// does not fit into what is left of it drops that, as CPython's C unpickler
+  /// does. A frame within another one changes nothing.
+  void EnterFrame(std::uint64_t size);
+  /// The next read takes |size| bytes and leaves the frame for those that do
+  /// not fit, but drops nothing.
+  void BeginWholeRead(std::uint64_t size);
   /// What can be read without a refill, for a loop that is hot: it moves on
   /// from at() and tells with SetAt() how far it came.
   const std::uint8_t* at() const { return at_; }
@@ -51,8 +63,9 @@ class PickleReader {
   bool Skip(std::uint64_t size);
 
   /// Takes text up to a newline, which is taken too and not part of |line|.
-  /// False if the source ends first. |line| is valid until the next call; of a
-  /// line longer than kMaxLine only the first part is in it.
+  /// False if the source ends first; |line| is then what there was. |line| is
+  /// valid until the next call; of a line longer than kMaxLine only the first
+  /// part is in it.
   bool TakeLine(std::string_view* line);
 
   /// True once a newline reached the limit in the last TakeLine().
@@ -62,7 +75,11 @@ class PickleReader {
   const Status& status() const { return stream_.status(); }
 
  private:
+  static constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
+
   bool Refill(std::size_t size);
+  void LeaveFrameFor(std::uint64_t size);
+  void ClampToFrame();
   bool TakeLongLine(std::string_view* line);
 
   ByteStream stream_;
@@ -70,6 +87,9 @@ class PickleReader {
   const std::uint8_t* begin_ = nullptr;
   const std::uint8_t* at_ = nullptr;
   const std::uint8_t* end_ = nullptr;
+  const std::uint8_t* window_end_ =
+      nullptr;  // end_, unless a frame ends first.
+  std::uint64_t frame_end_ = kNoFrame;
   std::string line_;
   bool line_cut_ = false;
 };

@@ -119,6 +119,22 @@ inline constexpr Rule kPickleLimit{
     "It needs more memory than an analysis may take; what follows was not "
     "looked at.",
     "Do not trust it without a reason."};
+inline constexpr Rule kPickleExpansion{
+    "pickle-expansion-bomb",
+    Severity::kMedium,
+    "The pickle makes objects that expand without end",
+    "Its objects hold each other many times: small in memory, but a program "
+    "that prints, compares or converts the result never comes to an end.",
+    "Do not load this file unless you know what wrote it.",
+    "CWE-776"};
+inline constexpr Rule kPickleHashBomb{
+    "pickle-hash-bomb",
+    Severity::kHigh,
+    "Loading the pickle takes for ever",
+    "It puts tuples that hold each other many times where they have to be "
+    "hashed; the loader walks all of them each time.",
+    "Do not load this file.",
+    "CWE-776"};
 inline constexpr Rule kPickleTrailingData{
     "pickle-trailing-data", Severity::kLow,
     "Bytes follow the pickle that are no pickle",
@@ -132,12 +148,16 @@ inline constexpr Rule kPickleLeadingData{
 
 /// All of the above, for Scanner::rules.
 inline constexpr const Rule* kPickleRules[] = {
-    &kPickleDangerousCall,    &kPickleDangerousImport, &kPickleUnresolvedCall,
-    &kPickleUnresolvedImport, &kPickleUnvettedCall,    &kPickleUnvettedImport,
-    &kPickleUnknownClass,     &kPickleModifies,        &kPickleCodeText,
-    &kPicklePlantedHook,      &kPickleMalformed,       &kPickleOddStructure,
-    &kPickleNested,           &kPickleCode,            &kPickleNestedLimit,
-    &kPickleLimit,            &kPickleTrailingData,    &kPickleLeadingData};
+    &kPickleDangerousCall,  &kPickleDangerousImport,
+    &kPickleUnresolvedCall, &kPickleUnresolvedImport,
+    &kPickleUnvettedCall,   &kPickleUnvettedImport,
+    &kPickleUnknownClass,   &kPickleModifies,
+    &kPickleCodeText,       &kPicklePlantedHook,
+    &kPickleMalformed,      &kPickleOddStructure,
+    &kPickleNested,         &kPickleCode,
+    &kPickleNestedLimit,    &kPickleLimit,
+    &kPickleTrailingData,   &kPickleLeadingData,
+    &kPickleExpansion,      &kPickleHashBomb};
 
 }  // namespace scanengine
 

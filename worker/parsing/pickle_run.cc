@@ -103,11 +103,16 @@ class PickleMachine::Hot {
     ++at_;
     return true;
   }
+  /// Containers that there was no room for. The file itself may have given
+  /// methods to some of them.
+  bool Drops(PickleValue target) const {
+    return target.Is(PickleKind::kData) && m_.loose_.empty();
+  }
   bool Append() {
     if (top_ - fence_ < 2) return false;
     const PickleValue list = top_[-2];
     const bool known = m_.arena_.IsNode(list, PickleNodeKind::kList);
-    if (!known && !list.Is(PickleKind::kData)) return false;
+    if (!known && !Drops(list)) return false;
     if (known) m_.arena_.Append(list, top_[-1]);
     --top_;
     ++at_;
@@ -118,16 +123,17 @@ class PickleMachine::Hot {
   bool PutItems(PickleValue target, PickleNodeKind kind,
                 const PickleValue* first) {
     const bool known = m_.arena_.IsNode(target, kind);
-    if (!known && !target.Is(PickleKind::kData)) return false;
+    if (!known && !Drops(target)) return false;
     if (kind == PickleNodeKind::kSet && AnyUnhashable(first, 1)) return false;
     for (const PickleValue* at = first; known && at != top_; ++at) {
       m_.arena_.Append(target, *at);
     }
     return true;
   }
+  /// Dicts take pairs; what else takes them is for the handlers.
   bool PutPairs(PickleValue target, const PickleValue* first) {
     if ((top_ - first) % 2 != 0) return false;
-    if (target.Is(PickleKind::kData)) return true;
+    if (Drops(target)) return true;
     if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return false;
     if (AnyUnhashable(first, 2)) return false;
     for (const PickleValue* at = first; at != top_; at += 2) {
@@ -137,7 +143,7 @@ class PickleMachine::Hot {
   }
   bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
     for (const PickleValue* at = first; at < top_; at += step) {
-      if (m_.IsUnhashable(*at)) return true;
+      if (m_.IsUnhashable(*at) || IsNestedKey(m_.arena_, *at)) return true;
     }
     return false;
   }
@@ -207,7 +213,7 @@ inline bool PickleMachine::Hot::Execute() {
     case PickleOp::kLongBinGet:
       return Get(Load<std::uint32_t>(operand), 5);
     case PickleOp::kMemoize:
-      return Put(m_.memo_.size(), 1);
+      return Put(m_.memo_.size() + m_.far_memo_.size(), 1);
     case PickleOp::kBinPut:
       return Put(*operand, 2);
     case PickleOp::kLongBinPut:
@@ -257,6 +263,8 @@ PickleEnd PickleMachine::Run() {
       if (arena_.WantsCollection()) Collect();
     }
   }
+  // The last opcode may have failed for a reason of its own.
+  if (reader_.offset() > frame_end_) LeaveFrame();
   return {reader_.offset(), complete_};
 }
 

@@ -14,12 +14,25 @@ PickleEnd ScanPickleIn(ScanContext& context, ByteSource& source,
                        std::uint64_t offset, const PickleOptions& options) {
   context.SetPhase("pickle opcodes");
   PickleJudge judge(context, source, options);
+  PickleEnd end;
   if (context.inspection() != nullptr) {
-    return InspectPickle(context, source, offset, options, judge);
+    end = InspectPickle(context, source, offset, options, judge);
+  } else {
+    PickleMachine machine(source, offset, judge, options.mode);
+    end = machine.Run();
+    judge.Finish(machine);
   }
-  PickleMachine machine(source, offset, judge);
-  const PickleEnd end = machine.Run();
-  judge.Finish(machine);
+  if (!judge.crossed()) return end;
+  // The same stream as CPython's C unpickler reads it from a file.
+  PickleOptions other = options;
+  other.report_everything = false;
+  other.second_reading = true;
+  other.report_from = *judge.crossed();
+  other.mode.drops_rest_of_frame = true;
+  other.on_built = nullptr;
+  other.on_persistent = nullptr;
+  other.on_result = nullptr;
+  ScanPickleIn(context, source, offset, other);
   return end;
 }
 

@@ -23,8 +23,11 @@ struct PickleOptions {
   /// Reported as is; false: only what is dangerous (bytes that some loaders
   /// take for a pickle and others do not).
   bool report_everything = true;
-  /// This is already the other reading of a stream whose frames lie.
+  /// This is already another reading of a stream whose frames lie.
   bool second_reading = false;
+  /// Findings before this offset were reported already by another reading.
+  std::uint64_t report_from = 0;
+  PickleMode mode = {};
   /// See PickleObserver::OnBuilt(). May be empty.
   std::function<std::uint64_t(const PickleMachine&, PickleValue, std::uint64_t)>
       on_built;

@@ -2,8 +2,12 @@
 // texts that read as code.
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "worker/parsing/pickle_judge.h"
 #include "worker/parsing/pickle_meanings.h"

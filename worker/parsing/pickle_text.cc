@@ -1,7 +1,9 @@
 #include "worker/parsing/pickle_text.h"
 
-#include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <limits>
 
 namespace scanengine {
 namespace {
@@ -47,9 +49,9 @@ std::optional<std::uint32_t> HexNumber(std::string_view text, std::size_t at,
 }
 
 // One escape of a bytes literal; |at| is behind the backslash. Returns where
-// the text goes on.
-std::size_t DecodeEscape(std::string_view text, std::size_t at,
-                         std::string* out) {
+// the text goes on; nothing if the escape is broken.
+std::optional<std::size_t> DecodeEscape(std::string_view text, std::size_t at,
+                                        std::string* out) {
   const char c = text[at];
   constexpr std::string_view kFrom = "abfnrtv\\'\"";
   constexpr std::string_view kTo = "\a\b\f\n\r\t\v\\'\"";
@@ -60,10 +62,10 @@ std::size_t DecodeEscape(std::string_view text, std::size_t at,
   }
   if (c == '\n') return at + 1;
   if (c == 'x') {
-    if (const auto value = HexNumber(text, at + 1, 2)) {
-      *out += static_cast<char>(*value);
-      return at + 3;
-    }
+    const auto value = HexNumber(text, at + 1, 2);
+    if (!value) return std::nullopt;
+    *out += static_cast<char>(*value);
+    return at + 3;
   }
   if (c >= '0' && c <= '7') {
     unsigned value = 0;
@@ -76,16 +78,47 @@ std::size_t DecodeEscape(std::string_view text, std::size_t at,
     return i;
   }
   *out += '\\';
-  *out += c;
-  return at + 1;
+  return at;
 }
 
-// Base that a prefix of |line| names, as in Python's int(text, 0); the prefix
-// is taken off.
-int TakeBase(std::string_view* line) {
-  if (line->size() <= 2 || (*line)[0] != '0') return 10;
-  int base = 10;
-  switch (static_cast<char>((*line)[1] | 0x20)) {
+bool TakeSign(std::string_view* text) {
+  const bool negative = text->starts_with('-');
+  if (negative || text->starts_with('+')) text->remove_prefix(1);
+  return negative;
+}
+
+std::string_view UpToNul(std::string_view line) {
+  return line.substr(0, line.find('\0'));
+}
+
+// A whole number; nothing if |digits| is none. An underscore may stand between
+// two digits.
+std::optional<PickleValue> Digits(std::string_view digits, int base,
+                                  bool negative) {
+  if (digits.empty() || digits.front() == '_' || digits.back() == '_') {
+    return std::nullopt;
+  }
+  std::int64_t value = 0;
+  bool large = false;
+  char before = '0';
+  for (const char c : digits) {
+    const int digit = HexDigit(c);
+    const bool bad = c == '_' ? before == '_' : digit < 0 || digit >= base;
+    if (bad) return std::nullopt;
+    before = c;
+    if (c == '_' || large) continue;
+    large = value > (std::numeric_limits<std::int64_t>::max() - digit) / base;
+    if (!large) value = value * base + digit;
+  }
+  if (large) return PickleValue::Of(PickleKind::kBigInt);
+  return PickleValue::Int(negative ? -value : value);
+}
+
+// Base that a prefix of |text| names, which is taken off; 0 if there is none.
+int TakeBase(std::string_view* text) {
+  if (text->size() < 2 || (*text)[0] != '0') return 0;
+  int base = 0;
+  switch (static_cast<char>((*text)[1] | 0x20)) {
     case 'x':
       base = 16;
       break;
@@ -96,78 +129,173 @@ int TakeBase(std::string_view* line) {
       base = 2;
       break;
     default:
-      return 10;
+      return 0;
   }
-  line->remove_prefix(2);
+  text->remove_prefix(2);
   return base;
+}
+
+// Python's int(text, base) for base 0 and 10.
+std::optional<PickleValue> PythonInt(std::string_view text, int base) {
+  text = Trim(text);
+  const bool negative = TakeSign(&text);
+  if (base == 10) return Digits(text, 10, negative);
+  if (const int prefix = TakeBase(&text); prefix != 0) {
+    if (text.starts_with('_')) text.remove_prefix(1);
+    return Digits(text, prefix, negative);
+  }
+  // 012 was octal once.
+  if (text.starts_with('0') &&
+      text.find_first_not_of("0_") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return Digits(text, 10, negative);
+}
+
+// C's strtol(line, &end, 0) if that takes the line, or all of it before a NUL.
+std::optional<PickleValue> CInt(std::string_view line) {
+  if (line.starts_with('\0')) return PickleValue::Int(0);
+  line = UpToNul(line);
+  while (!line.empty() && IsBlank(line.front())) line.remove_prefix(1);
+  const bool negative = TakeSign(&line);
+  int base = line.starts_with('0') ? 8 : 10;
+  if (line.size() > 2 && line[0] == '0' && (line[1] | 0x20) == 'x') {
+    base = 16;
+    line.remove_prefix(2);
+  }
+  if (line.find('_') != std::string_view::npos) return std::nullopt;
+  const auto value = Digits(line, base, negative);
+  // Out of range: Python's int decides.
+  return value && value->Is(PickleKind::kBigInt) ? std::nullopt : value;
+}
+
+// Python's float() for a number without blanks and underscores.
+bool IsFloat(std::string_view text) {
+  TakeSign(&text);
+  std::string lower;
+  for (const char c : text.substr(0, 9)) lower += static_cast<char>(c | 0x20);
+  if (lower == "nan" || lower == "inf" || lower == "infinity") return true;
+  const auto digits = [&text] {
+    std::size_t n = 0;
+    while (n < text.size() && text[n] >= '0' && text[n] <= '9') ++n;
+    text.remove_prefix(n);
+    return n;
+  };
+  std::size_t have = digits();
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    have += digits();
+  }
+  if (have == 0) return false;
+  if (text.starts_with('e') || text.starts_with('E')) {
+    text.remove_prefix(1);
+    TakeSign(&text);
+    if (digits() == 0) return false;
+  }
+  return text.empty();
+}
+
+// Nothing if an underscore does not stand between two digits.
+std::optional<std::string> WithoutUnderscores(std::string_view text) {
+  const auto digit = [&](std::size_t i) {
+    return i < text.size() && text[i] >= '0' && text[i] <= '9';
+  };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '_') {
+      out += text[i];
+    } else if (i == 0 || !digit(i - 1) || !digit(i + 1)) {
+      return std::nullopt;
+    }
+  }
+  return out;
+}
+
+bool Overflows(std::string_view text) {
+  // Without an exponent it takes 309 digits.
+  if (text.size() < 300 && text.find_first_of("eE") == std::string_view::npos) {
+    return false;
+  }
+  if (text.find_first_of("nN") != std::string_view::npos) return false;
+  return std::isinf(std::strtod(std::string(text).c_str(), nullptr));
+}
+
+std::optional<PickleNumber> Either(std::optional<PickleValue> c,
+                                   std::optional<PickleValue> python) {
+  if (!c && !python) return std::nullopt;
+  return PickleNumber{c ? *c : *python, c.has_value() != python.has_value()};
 }
 
 }  // namespace
 
-std::optional<PickleValue> ParsePickleInt(std::string_view line) {
-  line = Trim(line);
-  bool negative = false;
-  if (!line.empty() && (line[0] == '-' || line[0] == '+')) {
-    negative = line[0] == '-';
-    line.remove_prefix(1);
-  }
-  const int base = TakeBase(&line);
+std::optional<PickleNumber> ParsePickleInt(std::string_view line) {
   if (line.empty()) return std::nullopt;
-  std::int64_t value = 0;
-  const auto parsed =
-      std::from_chars(line.data(), line.data() + line.size(), value, base);
-  if (parsed.ec == std::errc() && parsed.ptr == line.data() + line.size() &&
-      line[0] != '-') {
-    return PickleValue::Int(negative ? -value : value);
+  if (line == "00" || line == "01") {
+    return PickleNumber{PickleValue::Bool(line == "01")};
   }
-  for (const char c : line) {
-    if (c != '_' && (HexDigit(c) < 0 || HexDigit(c) >= base)) {
-      return std::nullopt;
-    }
-  }
-  return PickleValue::Of(PickleKind::kBigInt);
+  auto c = CInt(line);
+  if (!c) c = PythonInt(UpToNul(line), 0);
+  return Either(c, PythonInt(line, 0));
 }
 
-bool IsPickleFloat(std::string_view line) {
-  line = Trim(line);
-  if (line.empty()) return false;
-  std::size_t digits = 0;
-  bool word = true;
-  for (const char c : line) {
-    const bool digit = c >= '0' && c <= '9';
-    digits += digit ? 1 : 0;
-    const bool other =
-        c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E' || c == '_';
-    if (!digit && !other &&
-        std::string_view("infatyINFATY").find(c) == std::string_view::npos) {
-      return false;
-    }
-    if (digit) word = false;
-  }
-  if (!word) return digits != 0;
-  if (line[0] == '+' || line[0] == '-') line.remove_prefix(1);
-  std::string lower;
-  for (const char c : line) lower += static_cast<char>(c | 0x20);
-  return lower == "nan" || lower == "inf" || lower == "infinity";
+std::optional<PickleNumber> ParsePickleLong(std::string_view line) {
+  if (line.ends_with('L')) line.remove_suffix(1);
+  return Either(PythonInt(UpToNul(line), 0), PythonInt(line, 0));
 }
 
-std::optional<std::string> DecodePickleString(std::string_view line) {
+std::optional<PickleNumber> ParsePickleFloat(std::string_view line) {
+  const PickleValue value = PickleValue::Of(PickleKind::kFloat);
+  const std::string_view text = UpToNul(line);
+  std::optional<PickleValue> c;
+  if (IsFloat(text) && !Overflows(text)) c = value;
+  std::optional<PickleValue> python;
+  const auto plain = WithoutUnderscores(Trim(line));
+  if (plain && IsFloat(*plain)) python = value;
+  return Either(c, python);
+}
+
+std::optional<PickleIndex> ParsePickleIndex(std::string_view line) {
+  const auto number = Either(PythonInt(UpToNul(line), 10), PythonInt(line, 10));
+  if (!number) return std::nullopt;
+  PickleIndex made;
+  made.readers_differ = number->readers_differ;
+  const PickleValue value = number->value;
+  if (value.Is(PickleKind::kInt) && value.integer() < 0) return std::nullopt;
+  if (value.Is(PickleKind::kInt) && value.integer() <= 0xffffffff) {
+    made.index = static_cast<std::uint32_t>(value.integer());
+    return made;
+  }
+  for (const char digit : UpToNul(line)) {
+    if (digit == '-') return std::nullopt;
+    const bool leading = digit == '0' && made.digits.empty();
+    if (digit >= '0' && digit <= '9' && !leading) made.digits += digit;
+  }
+  made.readers_differ = true;  // The C one has no memory for it.
+  return made;
+}
+
+std::optional<PickleString> DecodePickleString(std::string_view line) {
+  PickleString made;
+  const std::size_t size = line.size();
   line = Trim(line);
+  made.padded = line.size() != size;
   if (line.size() < 2 || line.front() != line.back() ||
       (line.front() != '\'' && line.front() != '"')) {
     return std::nullopt;
   }
   line = line.substr(1, line.size() - 2);
-  std::string out;
-  out.reserve(line.size());
+  made.text.reserve(line.size());
   for (std::size_t at = 0; at < line.size();) {
-    if (line[at] != '\\' || at + 1 == line.size()) {
-      out += line[at++];
-    } else {
-      at = DecodeEscape(line, at + 1, &out);
+    if (line[at] != '\\') {
+      made.text += line[at++];
+      continue;
     }
+    if (at + 1 == line.size()) return std::nullopt;
+    const auto next = DecodeEscape(line, at + 1, &made.text);
+    if (!next) return std::nullopt;
+    at = *next;
   }
-  return out;
+  return made;
 }
 
 void AppendUtf8(char32_t character, std::string* out) {
@@ -191,21 +319,28 @@ void AppendUtf8(char32_t character, std::string* out) {
   }
 }
 
-std::string DecodePickleUnicode(std::string_view line) {
+std::optional<std::string> DecodePickleUnicode(std::string_view line) {
   std::string out;
   out.reserve(line.size());
   for (std::size_t at = 0; at < line.size(); ++at) {
     const auto c = static_cast<unsigned char>(line[at]);
-    if (c == '\\' && at + 1 < line.size() &&
-        (line[at + 1] == 'u' || line[at + 1] == 'U')) {
-      const std::size_t digits = line[at + 1] == 'u' ? 4 : 8;
-      if (const auto value = HexNumber(line, at + 2, digits)) {
-        AppendUtf8(*value, &out);
-        at += 1 + digits;
-        continue;
-      }
+    if (c != '\\' || at + 1 == line.size()) {
+      AppendUtf8(c, &out);  // Other bytes are Latin-1.
+      continue;
     }
-    AppendUtf8(c, &out);  // Other bytes are Latin-1.
+    const auto kind = static_cast<unsigned char>(line[at + 1]);
+    if (kind != 'u' && kind != 'U') {
+      // The second of two backslashes begins no escape.
+      AppendUtf8(c, &out);
+      AppendUtf8(kind, &out);
+      ++at;
+      continue;
+    }
+    const std::size_t digits = kind == 'u' ? 4 : 8;
+    const auto value = HexNumber(line, at + 2, digits);
+    if (!value || *value > 0x10ffff) return std::nullopt;
+    AppendUtf8(*value, &out);
+    at += 1 + digits;
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_WORKER_PARSING_PICKLE_TEXT_H_
 #define SCANENGINE_WORKER_PARSING_PICKLE_TEXT_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,18 +13,44 @@ namespace scanengine {
 // The operands of the text opcodes of protocol 0, and small codecs. All are
 // linear in their argument.
 
-/// An integer as INT, LONG, GET and PUT write it; nothing if it is none.
-std::optional<PickleValue> ParsePickleInt(std::string_view line);
+/// A number as CPython reads it. It has two unpicklers, in C and in Python;
+/// what either of them takes is taken here.
+struct PickleNumber {
+  PickleValue value;
+  bool readers_differ = false;  ///< One of the two raises.
+};
 
-/// True for what Python's float() takes.
-bool IsPickleFloat(std::string_view line);
+/// The operand of INT; nothing if it is no number.
+std::optional<PickleNumber> ParsePickleInt(std::string_view line);
 
-/// Content of a STRING operand: a Python 2 repr with its escapes; nothing if
-/// it is not quoted.
-std::optional<std::string> DecodePickleString(std::string_view line);
+/// The operand of LONG; nothing if it is no number.
+std::optional<PickleNumber> ParsePickleLong(std::string_view line);
 
-/// Content of a UNICODE operand (raw-unicode-escape) as UTF-8.
-std::string DecodePickleUnicode(std::string_view line);
+/// The operand of FLOAT; nothing if it is no number.
+std::optional<PickleNumber> ParsePickleFloat(std::string_view line);
+
+/// An index of the memo.
+struct PickleIndex {
+  std::uint32_t index = 0;
+  std::string digits = {};  ///< If it has more than 32 bits; else empty.
+  bool readers_differ = false;
+};
+
+/// The operand of GET and PUT; nothing if it is no number or negative.
+std::optional<PickleIndex> ParsePickleIndex(std::string_view line);
+
+/// The operand of STRING: a Python 2 repr.
+struct PickleString {
+  std::string text;
+  bool padded = false;  ///< Blanks around the quotes: Python 3 raises.
+};
+
+/// Nothing if it is not quoted or an escape is broken.
+std::optional<PickleString> DecodePickleString(std::string_view line);
+
+/// Content of a UNICODE operand (raw-unicode-escape) as UTF-8; nothing if an
+/// escape is broken.
+std::optional<std::string> DecodePickleUnicode(std::string_view line);
 
 /// Bytes of base64 text (blanks and line ends are passed over, padding may be
 /// missing, URL alphabet too); nothing if anything else is in it.

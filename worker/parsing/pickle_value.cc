@@ -191,6 +191,40 @@ PickleValue PickleArena::Item(PickleValue container, std::size_t i) const {
   return at->items[i % 3];
 }
 
+bool PickleArena::SetItemAt(PickleValue sequence, std::int64_t index,
+                            PickleValue item) {
+  PickleNode& head = node(sequence);
+  if (!head.touched) {
+    if (index < 0) index += head.count;
+    if (index < 0 || index >= std::int64_t{head.count}) return false;
+    if (index < std::int64_t{kMaxKept} && head.kept == head.count) {
+      Replace(sequence, static_cast<std::size_t>(index), item);
+      return true;
+    }
+    // Too far down the chain.
+    head.touched = true;
+  }
+  Append(sequence, item);
+  return true;
+}
+
+void PickleArena::Replace(PickleValue container, std::size_t i,
+                          PickleValue item) {
+  PickleNode* at = &node(container);
+  for (std::size_t skip = i / 3; skip != 0; --skip) at = &cell(at->next);
+  at->items[i % 3] = item;
+}
+
+PickleValue PickleArena::Extra(PickleValue call) const {
+  const std::uint32_t next = node(call).next;
+  return next == 0 ? PickleValue::None()
+                   : PickleValue::Of(PickleKind::kNode, next);
+}
+
+void PickleArena::SetExtra(PickleValue call, PickleValue dict) {
+  if (dict.Is(PickleKind::kNode)) node(call).next = dict.index();
+}
+
 void PickleArena::Mark(PickleValue value) {
   if (!value.Is(PickleKind::kNode)) return;
   marking_.push_back(value.index());

@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
 #define SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -106,7 +107,7 @@ enum class PickleNodeKind : std::uint8_t {
   kDict,  ///< Items are key, value, key, value.
   kSet,
   kFrozenSet,
-  kCall,       ///< item 0 the callee, 1 the arguments, 2 the state (BUILD).
+  kCall,       ///< item 0 the callee, 1 the arguments, 2 the last state.
   kAttribute,  ///< item 0 the object, 1 the name.
   kMore,       ///< Continues the items of a container.
 };
@@ -120,9 +121,11 @@ struct PickleNode {
   bool computed : 1 = false;  ///< Text that a function put together.
   std::uint16_t kept = 0;     ///< Items that are kept.
   std::uint32_t next = 0;     ///< Cell with further items; 0: none.
-  std::uint32_t tail = 0;     ///< Last cell of the chain; 0: this one.
-  std::uint32_t count = 0;    ///< Items or bytes there were; saturates.
-  PickleValue items[3];       ///< Text: slab and place; a short one itself.
+  /// Last cell of the chain; 0: this one. Of a call: its opcode's offset, cut
+  /// to 32 bits.
+  std::uint32_t tail = 0;
+  std::uint32_t count = 0;  ///< Items or bytes there were; saturates.
+  PickleValue items[3];     ///< Text: slab and place; a short one itself.
 };
 
 /// Text of at most so many bytes sits in its node.
@@ -203,8 +206,30 @@ class PickleArena {
   /// Items of a container that are kept, at most |limit|.
   std::vector<PickleValue> Items(PickleValue container,
                                  std::size_t limit = kMaxKeptAlive) const;
+  /// Calls |use| with those items, at most |limit|, until it returns true.
+  /// Returns whether it did. |use| must not change the arena.
+  template <typename Use>
+  bool AnyItem(PickleValue container, std::size_t limit, Use use) const {
+    if (!container.Is(PickleKind::kNode)) return false;
+    const PickleNode* at = &node(container);
+    const std::size_t kept = std::min<std::size_t>(at->kept, limit);
+    for (std::size_t i = 0; i < kept; ++i) {
+      if (i != 0 && i % 3 == 0) at = &cell(at->next);
+      if (use(at->items[i % 3])) return true;
+    }
+    return false;
+  }
   /// Item |i| of those kept, or an unknown one.
   PickleValue Item(PickleValue container, std::size_t i) const;
+  /// sequence[index] = item; false if it has no such index.
+  bool SetItemAt(PickleValue sequence, std::int64_t index, PickleValue item);
+  /// Replaces item |i| of those kept. REQUIRES: there is one.
+  void Replace(PickleValue container, std::size_t i, PickleValue item);
+
+  /// A dict that belongs to a call's result; None if there is none. What it
+  /// means is the machine's matter.
+  PickleValue Extra(PickleValue call) const;
+  void SetExtra(PickleValue call, PickleValue dict);
 
  private:
   static constexpr std::uint32_t kPageBits = 9;
