@@ -12,6 +12,7 @@
 #include "engine/event_dispatcher.h"
 #include "engine/in_process_launcher.h"
 #include "engine/machine.h"
+#include "engine/path_syntax.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
 #include "engine/run_journal.h"
@@ -116,8 +117,12 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
 
 DiscoveryOptions DiscoveryOptionsOf(const ScanOptions& options) {
   DiscoveryOptions out;
-  out.paths = options.paths;
-  out.files = options.files;
+  for (const std::string& path : options.paths) {
+    out.paths.push_back(PortablePath(path));
+  }
+  for (const std::string& path : options.files) {
+    out.files.push_back(PortablePath(path));
+  }
   out.include = options.include;
   out.exclude = options.exclude;
   out.follow_symlinks = options.follow_symlinks;
@@ -497,12 +502,12 @@ Result<FileOutcome> ScanOneInProcess(const std::string& path,
   if (!launcher.ok()) return launcher.error();
   TaskRequest task;
   task.id = 1;
-  task.path = path;
+  task.path = PortablePath(path);
   launcher.value()->Send(1, std::span(&task, 1));
   const std::vector<WorkerEvent> events =
       launcher.value()->Wait(Clock::Time::min());
   FileOutcome outcome;
-  outcome.path = path;
+  outcome.path = task.path;
   outcome.attempts = 1;
   outcome.in_process = true;
   outcome.result = std::get<WorkerReplied>(events.at(0)).replies.at(0);
