@@ -95,6 +95,23 @@ void WriteRaw(const std::string& bytes) { Write(bytes.data(), bytes.size()); }
   ::raise(number);
   ::_exit(99);
 }
+
+void FaultAgain(int) {
+  static volatile int* const nowhere = nullptr;
+  *nowhere = 1;
+}
+// A handler that crashes in turn, as crash reporters do.
+void FaultInHandler() {
+  struct sigaction action {};
+  action.sa_handler = FaultAgain;
+  ::sigaction(SIGSEGV, &action, nullptr);
+  ::raise(SIGSEGV);
+}
+void BlockAll() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+}
 void IgnoreTerm() { ::signal(SIGTERM, SIG_IGN); }
 
 int Overflow(int depth) {
@@ -132,6 +149,7 @@ const std::map<std::string, Action>& Modes() {
       {"xfsz", [] { Raise(SIGXFSZ); }},
       {"kill", [] { Raise(SIGKILL); }},
       {"stack-overflow", [] { ::_exit(Overflow(0)); }},
+      {"fault-in-handler", FaultInHandler},
       {"exit-between-tasks",
        [] {
          WriteReply(self.task->id);
@@ -142,6 +160,11 @@ const std::map<std::string, Action>& Modes() {
       {"hang-ignoring-term",
        [] {
          IgnoreTerm();
+         Hang();
+       }},
+      {"hang-blocking-all",
+       [] {
+         BlockAll();
          Hang();
        }},
       {"hang-busy",
