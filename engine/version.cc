@@ -4,6 +4,7 @@
 #include <boost/version.hpp>
 #include <cereal/version.hpp>
 
+#include "engine/result_cache.h"
 #include "engine/scan_engine.h"
 
 namespace scanengine {
@@ -23,6 +24,8 @@ std::vector<std::string> BuildFeatures() {
       fmt::format("further decompressors: {}", SCANENGINE_DECODERS),
       "sandbox: no_new_privs, seccomp, Landlock",
       "shared cache: sealed memfd",
+      fmt::format("result cache: {}",
+                  ResultCacheVersion().empty() ? "none" : ResultCacheVersion()),
   };
 }
 
