@@ -352,11 +352,11 @@ class CachedTaskSourceTest : public OutcomeCacheTest {
   static std::vector<Task> All(CachedTaskSource& source, NewsBell& news) {
     std::vector<Task> tasks;
     while (true) {
-      const bool last = source.Exhausted();
       while (std::optional<Task> task = source.Next()) {
         tasks.push_back(*std::move(task));
       }
-      if (last) return tasks;
+      // What comes between the two rings.
+      if (source.Exhausted()) return tasks;
       news.Wait();
     }
   }
