@@ -21,6 +21,8 @@ const MisbehaviourRow kRows[] = {
     {"xfsz", kSandbox, "SIGXFSZ"},
     {"kill", kCrashed, "SIGKILL"},
     {"stack-overflow", kCrashed, "SIGSEGV"},
+    {"fault-in-handler", kCrashed, "SIGSEGV"},
+    {"hang-blocking-all", kTimedOut, "killed at deadline", true},
     {"stop-itself", kTimedOut, "killed at deadline", true},
     {"grandchild-keeps-pipe", kCrashed, "SIGSEGV"},
     {"grandchild-in-group", kCrashed, "SIGSEGV"},

@@ -30,6 +30,24 @@ int board_fd = -1;
   ::_exit(99);
 }
 
+void FaultAgain(int) {
+  static volatile int* const nowhere = nullptr;
+  *nowhere = 1;
+}
+// A handler that crashes in turn, as crash reporters do.
+void FaultInHandler() {
+  struct sigaction action {};
+  action.sa_handler = FaultAgain;
+  ::sigaction(SIGSEGV, &action, nullptr);
+  ::raise(SIGSEGV);
+}
+
+void BlockAll() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+}
+
 int Overflow(int depth) {
   static volatile bool for_ever = true;
   volatile char frame[4096];
@@ -87,6 +105,12 @@ std::map<std::string, Action> SystemModes() {
       {"xfsz", [] { Raise(SIGXFSZ); }},
       {"kill", [] { Raise(SIGKILL); }},
       {"stack-overflow", [] { ::_exit(Overflow(0)); }},
+      {"fault-in-handler", FaultInHandler},
+      {"hang-blocking-all",
+       [] {
+         BlockAll();
+         Hang();
+       }},
       {"stop-itself", [] { Raise(SIGSTOP); }},
       {"grandchild-keeps-pipe",
        [] {
