@@ -58,6 +58,8 @@ std::string UnknownOption(const std::string& typed) {
 struct Parser {
   Parser() {
     app.set_help_flag();
+    // A path may begin with a slash on Windows, too.
+    app.allow_windows_style_options(false);
     short_help = app.add_flag("-h");
     for (const Flag& flag : AllFlags()) {
       std::string names = fmt::format("--{}", flag.name);

@@ -237,6 +237,12 @@ bool JournalBuffer::Finish(std::size_t begin) {
   for (std::size_t i = 0; i < 4; ++i) {
     bytes_[begin + i] = static_cast<std::byte>(length >> (8 * i));
   }
+  const std::uint32_t check =
+      HeaderCheck(static_cast<std::uint32_t>(length),
+                  static_cast<std::uint8_t>(bytes_[begin + 4]));
+  for (std::size_t i = 0; i < 3; ++i) {
+    bytes_[begin + 5 + i] = static_cast<std::byte>(check >> (8 * i));
+  }
   const std::span<std::byte> record = std::span(bytes_).subspan(begin);
   const RecordHeader header =
       ParseRecordHeader(record.first<kRecordHeaderBytes>());
@@ -249,15 +255,26 @@ bool JournalBuffer::Finish(std::size_t begin) {
   return true;
 }
 
+std::uint32_t HeaderCheck(std::uint32_t length, std::uint8_t type) {
+  std::array<std::uint8_t, 5> bytes{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    bytes[i] = static_cast<std::uint8_t>(length >> (8 * i));
+  }
+  bytes[4] = type;
+  return Crc32c(0, BytesOf(bytes)) & 0xffffffU;
+}
+
 RecordHeader ParseRecordHeader(
     std::span<const std::byte, kRecordHeaderBytes> bytes) {
   ByteReader reader(bytes);
   RecordHeader header;
   header.length = reader.U32();
   header.type = reader.U8();
-  const bool zeros = reader.U8() == 0 && reader.U16() == 0;
+  const std::uint32_t low = reader.U8();
+  const std::uint32_t check = low | std::uint32_t{reader.U16()} << 8U;
   header.checksum = reader.U32();
-  header.sane = zeros && header.type >= 1 && header.type <= kLastRecordType &&
+  header.sane = check == HeaderCheck(header.length, header.type) &&
+                header.type >= 1 && header.type <= kLastRecordType &&
                 header.length <= kMaxRecordBytes;
   return header;
 }

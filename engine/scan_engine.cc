@@ -12,6 +12,7 @@
 #include "engine/event_dispatcher.h"
 #include "engine/in_process_launcher.h"
 #include "engine/machine.h"
+#include "engine/path_syntax.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
 #include "engine/run_cache.h"
@@ -119,8 +120,12 @@ Result<std::vector<std::byte>> CompilePolicies(const ScanOptions& options) {
 
 DiscoveryOptions DiscoveryOptionsOf(const ScanOptions& options) {
   DiscoveryOptions out;
-  out.paths = options.paths;
-  out.files = options.files;
+  for (const std::string& path : options.paths) {
+    out.paths.push_back(PortablePath(path));
+  }
+  for (const std::string& path : options.files) {
+    out.files.push_back(PortablePath(path));
+  }
   out.include = options.include;
   out.exclude = options.exclude;
   out.follow_symlinks = options.follow_symlinks;
@@ -265,7 +270,8 @@ class ScanEngine::Impl {
   Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
   std::string SetWorkerCount(SupervisorOptions& supervisor, EventSink& sink);
-  Status Drive(Supervisor& supervisor);
+  Status Drive(Supervisor& supervisor, EventSink& sink);
+  void TellOfStop();
 
   ScanOptions options_;
   std::vector<std::byte> imports_;
@@ -276,6 +282,8 @@ class ScanEngine::Impl {
   std::unique_ptr<RunJournal> journal_;
   std::unique_ptr<RunCache> result_cache_;
   std::atomic<bool> journal_failed_{false};
+  EventSink* sink_ = nullptr;  // Set while the supervisor is driven.
+  bool told_of_stop_ = false;
   std::mutex mutex_;  // Guards the pointers below, not what they point to.
   std::unique_ptr<WorkerLauncher> launcher_;
   std::unique_ptr<WorkerLauncher> fallback_;
@@ -323,7 +331,10 @@ Status ScanEngine::Impl::Prepare(const ReadRoots& roots) {
   InProcessOptions in_process;
   in_process.imports = imports_;
   in_process.limits = options_.limits;
-  in_process.cancelled = [this] { return stop_requests_ >= 2; };
+  in_process.cancelled = [this] {
+    TellOfStop();
+    return stop_requests_ >= 2;
+  };
   in_process.before_scan = [this](const std::string& path) {
     if (journal_) journal_->BeginInProcess(path);
   };
@@ -418,13 +429,26 @@ OutcomeRecorder* ScanEngine::Impl::Recorder() {
                        : journal_.get();
 }
 
-Status ScanEngine::Impl::Drive(Supervisor& supervisor) {
+// Once, as soon as the thread that scans or supervises learns of it: a file
+// that is scanned in this process can take minutes.
+void ScanEngine::Impl::TellOfStop() {
+  if (told_of_stop_) return;
+  if (stop_requests_ == 0 && !journal_failed_) return;
+  told_of_stop_ = true;
+  sink_->OnNotice({Notice::Kind::kStopping,
+                   "stopping: files being scanned are finished first"});
+}
+
+Status ScanEngine::Impl::Drive(Supervisor& supervisor, EventSink& sink) {
+  sink_ = &sink;
   int stops_passed = 0;
   while (true) {
+    TellOfStop();
     const int stops = std::max(stop_requests_.load(), journal_failed_ ? 1 : 0);
     for (; stops_passed < stops; ++stops_passed) supervisor.RequestStop();
     if (!supervisor.Step()) break;
   }
+  sink_ = nullptr;
   if (supervisor.fatal()) return *supervisor.fatal();
   return OkStatus();
 }
@@ -470,7 +494,7 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   if (launcher_) supervisor.SetFallback(fallback_.get());
   feed.Start();
   if (lookups) lookups->Start();
-  if (Status status = Drive(supervisor); !status.ok()) {
+  if (Status status = Drive(supervisor, sink); !status.ok()) {
     if (journal_) journal_->Abandon();
     return status.error();
   }
@@ -537,12 +561,12 @@ Result<FileOutcome> ScanOneInProcess(const std::string& path,
   if (!launcher.ok()) return launcher.error();
   TaskRequest task;
   task.id = 1;
-  task.path = path;
+  task.path = PortablePath(path);
   launcher.value()->Send(1, std::span(&task, 1));
   const std::vector<WorkerEvent> events =
       launcher.value()->Wait(Clock::Time::min());
   FileOutcome outcome;
-  outcome.path = path;
+  outcome.path = task.path;
   outcome.attempts = 1;
   outcome.in_process = true;
   outcome.result = std::get<WorkerReplied>(events.at(0)).replies.at(0);

@@ -20,6 +20,12 @@ Result<std::size_t> SubSource::ReadAt(std::uint64_t offset,
   return base_.ReadAt(offset_ + offset, out);
 }
 
+std::uint64_t SubSource::NextData(std::uint64_t offset) {
+  if (offset >= size_) return size_;
+  if (offset > kUnknownSize - offset_) return offset;
+  return std::min(size_, base_.NextData(offset_ + offset) - offset_);
+}
+
 ByteStream::ByteStream(ByteSource& source, std::uint64_t offset,
                        std::size_t window)
     : source_(source), base_(offset) {
@@ -53,6 +59,12 @@ void ByteStream::Fill(std::size_t wanted) {
     if (got.value() == 0) return;
     end_ += got.value();
   }
+}
+
+void ByteStream::SkipHole() {
+  const std::uint64_t here = offset();
+  const std::uint64_t data = source_.NextData(here);
+  if (data > here) Skip(data - here);
 }
 
 std::uint64_t ByteStream::Skip(std::uint64_t size) {

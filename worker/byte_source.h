@@ -42,6 +42,10 @@ class ByteSource {
   virtual Result<std::size_t> ReadAt(std::uint64_t offset,
                                      std::span<std::byte> out) = 0;
 
+  /// Where the next byte may stand that is not zero, from |offset| on; size()
+  /// if there is none. A hint for searches: holes of sparse files take no time.
+  virtual std::uint64_t NextData(std::uint64_t offset) { return offset; }
+
   /// False if a jump is paid for by unpacking what lies before (a compressed
   /// stream): probes then leave the end of a large source alone.
   virtual bool random_access() const { return true; }
@@ -76,6 +80,7 @@ class SubSource final : public ByteSource {
   std::uint64_t size() const override { return size_; }
   Result<std::size_t> ReadAt(std::uint64_t offset,
                              std::span<std::byte> out) override;
+  std::uint64_t NextData(std::uint64_t offset) override;
   bool random_access() const override { return base_.random_access(); }
 
  private:
@@ -122,6 +127,9 @@ class ByteStream {
     if (at_ == end_) Fill(1);
     return {buffer_.data() + at_, end_ - at_};
   }
+
+  /// Moves to the next byte that may not be zero, if there is a hole here.
+  void SkipHole();
 
   bool AtEnd() { return Peek(1).empty(); }
 

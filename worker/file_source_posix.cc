@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -86,6 +87,13 @@ class PosixFileSource final : public FileSource {
       }
       if (errno != EINTR) return FromErrno(errno);
     }
+  }
+
+  std::uint64_t NextData(std::uint64_t offset) override {
+    if (offset >= size()) return size();
+    const off_t data = ::lseek(fd_, static_cast<off_t>(offset), SEEK_DATA);
+    if (data < 0) return errno == ENXIO ? size() : offset;
+    return std::clamp(static_cast<std::uint64_t>(data), offset, size());
   }
 
   bool Unchanged() const override {

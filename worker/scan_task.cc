@@ -31,6 +31,9 @@ class WatchedSource final : public ByteSource {
     }
     return got;
   }
+  std::uint64_t NextData(std::uint64_t offset) override {
+    return file_.NextData(offset);
+  }
 
  private:
   FileSource& file_;

@@ -73,10 +73,16 @@ void MapCache() {
   if (page != MAP_FAILED) std::memset(page, 0, 4096);
 }
 
+void Crash() {
+  static volatile int* const nowhere = nullptr;
+  *nowhere = 1;
+}
+
 using Way = void (*)();
 
 const std::map<std::string_view, Way>& Ways() {
   static const std::map<std::string_view, Way> ways{
+      {"crash", Crash},
       {"socket", [] { (void)::socket(AF_INET, SOCK_STREAM, 0); }},
       {"execve",
        [] {

@@ -311,13 +311,24 @@ class Case(unittest.TestCase):
         self.assertTrue(text.startswith("scanengine: "), text)
 
 
-def main():
+def set_binary(path):
     global _binary
-    if len(sys.argv) < 2 or not os.access(sys.argv[1], os.X_OK):
-        sys.exit(f"usage: {sys.argv[0]} PATH_TO_SCANENGINE [TEST]...")
-    _binary = os.path.abspath(sys.argv.pop(1))
-    os.umask(0o022)
-    program = unittest.main(verbosity=2, exit=False)
+    if not os.access(path, os.X_OK):
+        sys.exit(f"{sys.argv[0]}: {path} is no program")
+    _binary = os.path.abspath(path)
+
+
+def remove_copies():
+    """Of the program, which nobody_binary() made."""
     if _nobody_binary not in (None, _binary):
         shutil.rmtree(os.path.dirname(_nobody_binary))
-    sys.exit(0 if program.result.wasSuccessful() else 1)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} PATH_TO_SCANENGINE [TEST]...")
+    set_binary(sys.argv.pop(1))
+    os.umask(0o022)
+    tests = unittest.main(verbosity=2, exit=False)
+    remove_copies()
+    sys.exit(0 if tests.result.wasSuccessful() else 1)

@@ -254,5 +254,44 @@ TEST_CASE("Reading exactly: all, or an error that says truncated") {
   CHECK(ReadExactly(source, 0, 10).error().code == ErrorCode::kIo);
 }
 
+/// Zeros from 10 to 90, in 100 bytes.
+class HoledSource final : public ByteSource {
+ public:
+  std::uint64_t size() const override { return 100; }
+  Result<std::size_t> ReadAt(std::uint64_t offset,
+                             std::span<std::byte> out) override {
+    const std::string text =
+        std::string(10, 'a') + std::string(80, '\0') + std::string(10, 'b');
+    MemorySource memory(BytesOf(text));
+    return memory.ReadAt(offset, out);
+  }
+  std::uint64_t NextData(std::uint64_t offset) override {
+    return offset >= 10 && offset < 90 ? 90 : offset;
+  }
+};
+
+TEST_CASE("Holes: a window of a source has those of the source") {
+  HoledSource source;
+  SubSource window(source, 5, 90);
+  CHECK(window.NextData(0) == 0);
+  CHECK(window.NextData(5) == 85);
+  CHECK(window.NextData(84) == 85);
+  CHECK(window.NextData(85) == 85);
+  CHECK(window.NextData(95) == 90);
+  SubSource hole(source, 20, 30);
+  CHECK(hole.NextData(0) == 30);
+}
+
+TEST_CASE("Holes: a stream passes over them, and over nothing else") {
+  HoledSource source;
+  ByteStream stream(source);
+  stream.SkipHole();
+  CHECK(stream.offset() == 0);
+  CHECK(stream.Take(20).size() == 20);
+  stream.SkipHole();
+  CHECK(stream.offset() == 90);
+  CHECK(TextOf(stream.Take(1)) == "b");
+}
+
 }  // namespace
 }  // namespace scanengine

@@ -116,7 +116,12 @@ bool PickleSearch::Step() {
   const auto text = TextOf(window);
   const std::size_t at = FindCandidate(text.substr(0, kHeadBytes));
   if (at == std::string_view::npos) {
-    stream_.Consume(std::min(window.size(), kHeadBytes));
+    const auto seen = window.first(std::min(window.size(), kHeadBytes));
+    const bool blank = std::all_of(seen.begin(), seen.end(), [](std::byte b) {
+      return b == std::byte{0};
+    });
+    stream_.Consume(seen.size());
+    if (blank) stream_.SkipHole();
     return true;
   }
   if (at != 0) {

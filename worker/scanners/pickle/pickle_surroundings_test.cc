@@ -124,4 +124,49 @@ TEST_CASE("Surroundings: wrong protocol bytes are malformed") {
   }
 }
 
+namespace {
+
+/// A terabyte of zeros between a head and a tail; counts the bytes read.
+class Sparse final : public ByteSource {
+ public:
+  Sparse(std::string head, std::string tail)
+      : head_(std::move(head)), tail_(std::move(tail)) {}
+  std::uint64_t size() const override { return kTail + tail_.size(); }
+  Result<std::size_t> ReadAt(std::uint64_t offset,
+                             std::span<std::byte> out) override {
+    std::size_t n = 0;
+    for (; n < out.size() && offset + n < size(); ++n) {
+      const std::uint64_t at = offset + n;
+      char c = '\0';
+      if (at < head_.size()) c = head_[static_cast<std::size_t>(at)];
+      if (at >= kTail) c = tail_[static_cast<std::size_t>(at - kTail)];
+      out[n] = static_cast<std::byte>(c);
+    }
+    read += n;
+    return n;
+  }
+  std::uint64_t NextData(std::uint64_t offset) override {
+    if (offset < head_.size() || offset >= kTail) return offset;
+    return tail_.empty() ? size() : kTail;
+  }
+  static constexpr std::uint64_t kTail = 1ULL << 40;
+  std::uint64_t read = 0;
+
+ private:
+  std::string head_;
+  std::string tail_;
+};
+
+}  // namespace
+
+TEST_CASE("Surroundings: holes of sparse files are passed over") {
+  const std::pair<std::string, std::string> cases[] = {
+      {Evil(2), ""}, {Good(), Evil(2)}, {"", Evil(0)}};
+  for (const auto& [head, tail] : cases) {
+    Sparse source(head, tail);
+    CHECK(FindsCall(ScanSourceAs(source, "m.pkl")));
+    CHECK(source.read < 16 << 20);
+  }
+}
+
 }  // namespace scanengine
