@@ -4,10 +4,13 @@
 #
 # Gives SCANENGINE_WITH_SQLITE and the targets scanengine::sqlite3 and
 # scanengine::crypto.
-find_path(SCANENGINE_SQLITE_INCLUDE sqlite3.h)
-find_library(SCANENGINE_SQLITE_LIBRARY NAMES libsqlite3.a sqlite3)
-find_path(SCANENGINE_CRYPTO_INCLUDE openssl/sha.h)
-find_library(SCANENGINE_CRYPTO_LIBRARY NAMES libcrypto.a crypto)
+# Only Linux and its like can tell so far whose folder it is.
+if(NOT WIN32)
+  find_path(SCANENGINE_SQLITE_INCLUDE sqlite3.h)
+  find_library(SCANENGINE_SQLITE_LIBRARY NAMES libsqlite3.a sqlite3)
+  find_path(SCANENGINE_CRYPTO_INCLUDE openssl/sha.h)
+  find_library(SCANENGINE_CRYPTO_LIBRARY NAMES libcrypto.a crypto)
+endif()
 set(scanengine_cache_found OFF)
 if(SCANENGINE_SQLITE_INCLUDE AND SCANENGINE_SQLITE_LIBRARY AND
    SCANENGINE_CRYPTO_INCLUDE AND SCANENGINE_CRYPTO_LIBRARY)

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -346,6 +347,31 @@ TEST_CASE("HashFile: what is no longer the file is not read") {
 
 // ---- CachedTaskSource
 
+// May be stopped while a thread takes from it, as a TaskFeed may.
+class LockedSource final : public TaskSource {
+ public:
+  Task& Add(const std::string& path) { return tasks_.Add(path); }
+
+  std::optional<Task> Next() override {
+    const std::lock_guard lock(mutex_);
+    return tasks_.Next();
+  }
+  bool Exhausted() const override {
+    const std::lock_guard lock(mutex_);
+    return tasks_.Exhausted();
+  }
+  void Stop() override {
+    const std::lock_guard lock(mutex_);
+    tasks_.Stop();
+  }
+  void HoldBack() { tasks_.held_back = true; }
+  bool stopped() const { return tasks_.stopped; }
+
+ private:
+  mutable std::mutex mutex_;
+  FakeSource tasks_;
+};
+
 class CachedTaskSourceTest : public OutcomeCacheTest {
  protected:
   // All tasks, in the order in which they come.
@@ -375,7 +401,7 @@ TEST_CASE_METHOD(CachedTaskSourceTest,
     if (i % 3 == 1) scanned.push_back(File("elsewhere/" + name, content));
   }
   ScanAll(scanned, 100 * kSecond, 5);
-  FakeSource source;
+  LockedSource source;
   for (const std::string& path : paths) source.Add(path) = TaskFor(path);
   const auto cache = Open();
   NewsBell bell;
@@ -401,8 +427,8 @@ TEST_CASE_METHOD(CachedTaskSourceTest,
 TEST_CASE_METHOD(CachedTaskSourceTest,
                  "CachedTaskSource: after a stop what was found still comes") {
   const std::string path = File("a.pkl");
-  FakeSource source;
-  source.held_back = true;
+  LockedSource source;
+  source.HoldBack();
   for (int i = 0; i < 5'000; ++i) source.Add(path);
   const auto cache = Open();
   NewsBell bell;
@@ -411,13 +437,13 @@ TEST_CASE_METHOD(CachedTaskSourceTest,
   cached.Stop();
   cached.Start();
   CHECK(All(cached, news).size() == 5'000);
-  CHECK(source.stopped);
+  CHECK(source.stopped());
 }
 
 TEST_CASE_METHOD(CachedTaskSourceTest,
                  "CachedTaskSource: ends although nobody takes its tasks") {
   const std::string path = File("a.pkl");
-  FakeSource source;
+  LockedSource source;
   for (int i = 0; i < 5'000; ++i) source.Add(path);
   const auto cache = Open();
   NewsBell bell;
