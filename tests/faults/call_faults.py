@@ -72,6 +72,32 @@ NEVER_EVER = {("epoll_wait", errno.EINTR), ("poll", errno.EINTR),
               ("waitpid", errno.EINTR), ("open", errno.EINTR),
               ("fcntl", errno.EINTR), ("flock", errno.EINTR),
               ("posix_fallocate", errno.EINTR)}
+# System calls of a worker, by the names of the kernel.
+WORKER_CALLS = {
+    "openat": (errno.EIO, errno.EMFILE, errno.ENOMEM),
+    "pread64": (errno.EIO, errno.EINTR),
+    "read": (errno.EIO, errno.EINTR),
+    "write": (errno.EIO, errno.ENOSPC, errno.EINTR),
+    "newfstatat": (errno.EIO, errno.ENOMEM),
+    "lseek": (errno.EIO,),
+    "close": (errno.EIO,),
+    "mmap": (errno.ENOMEM,),
+    "munmap": (errno.ENOMEM,),
+    "mprotect": (errno.ENOMEM,),
+    "brk": (errno.ENOMEM,),
+    "prctl": (errno.EPERM, errno.ENOMEM),
+    "prlimit64": (errno.EPERM,),
+    "fcntl": (errno.EINTR, errno.EMFILE),
+    "rt_sigaction": (errno.EINVAL,),
+    "sigaltstack": (errno.ENOMEM,),
+    "timer_create": (errno.EAGAIN, errno.ENOMEM),
+    "timer_settime": (errno.EINVAL,),
+    "landlock_create_ruleset": (errno.ENOMEM, errno.EMFILE),
+    "landlock_add_rule": (errno.ENOMEM,),
+    "landlock_restrict_self": (errno.ENOMEM, errno.E2BIG),
+    "seccomp": (errno.ENOMEM, errno.EACCES),
+    "dup": (errno.EMFILE,),
+}
 PATIENCE = int(os.environ.get("SCANENGINE_FAULTS_PATIENCE", "90"))
 # Does not know where it ends: no run is without a failure.
 MOST_CALLS = 100_000
@@ -147,12 +173,42 @@ class Calls(Preloaded):
         if ended.code == 1:
             self.assertEqual(ended.out, expected)
 
-    def sweep(self, call, error, ever):
+    def fails_in_workers(self, call, error, k, ever):
+        """One run; True if a call failed in a worker."""
+        for name in ("out/journal", "out/report", "out/hit"):
+            self.remove(name)
+        hit = self.path("out/hit")
+        worker = os.path.join(os.path.dirname(harness.scanengine()),
+                              "scanengine-worker")
+        script = (f"#!/bin/sh\nexec '{harness.beside('fail_worker_call')}' "
+                  f"{call} {error} {k} {'ever' if ever else 'once'} '{hit}' "
+                  f"'{worker}' \"$@\"\n")
+        ended = program.Case.scan(
+            self, "--canonical", "--workers", "2", "--timeout", "20",
+            "--journal", "out/journal", "-o", "out/report", "--worker-path",
+            self.write("worker", script.encode(), mode=0o755), "tree")
+        self.judge(ended)
+        return os.path.exists(hit)
+
+    def fails_by_filter(self, call, error, k, ever):
+        """The same of the supervisor (and its workers), vfork and clone too."""
+        for name in ("out/journal", "out/report", "out/hit"):
+            self.remove(name)
+        hit = self.path("out/hit")
+        ended = program.Case.scan(
+            self, call, str(error), str(k), "ever" if ever else "once", hit,
+            harness.scanengine(), "--canonical", "--workers", "2", "--journal",
+            "out/journal", "-o", "out/report", "tree",
+            program=harness.beside("fail_worker_call"))
+        self.judge(ended)
+        return os.path.exists(hit)
+
+    def sweep(self, call, error, ever, fails):
         """k = 1, 2, ... until nothing fails any more; in CI a few of them."""
         k, last = 1, 0
         while k < MOST_CALLS:
             try:
-                if not self.fails(call, error, k, ever):
+                if not fails(call, error, k, ever):
                     break
             except AssertionError as problem:
                 self.problems.append(
@@ -162,7 +218,8 @@ class Calls(Preloaded):
             k += by_size(self.rng.randrange(1, 4 + 2 * k), 1)
         return last
 
-    def check(self, calls):
+    def check(self, calls, fails=None):
+        fails = fails or self.fails
         reached = {}
         for call, errors in calls.items():
             for error in errors:
@@ -171,7 +228,7 @@ class Calls(Preloaded):
                         continue
                     if not harness.settings.full and self.rng.random() < 0.5:
                         continue
-                    last = self.sweep(call, error, ever)
+                    last = self.sweep(call, error, ever, fails)
                     reached[call] = max(reached.get(call, 0), last)
         self.assertEqual(self.problems, [], "\n".join(
             [f"{len(self.problems)} problems", *self.problems]))
@@ -218,6 +275,27 @@ class T8(Calls):
         """mmap, memfd_create and malloc of the supervisor"""
         self.check(self.some("mmap", "munmap", "memfd_create",
                              "posix_fallocate", "malloc"))
+
+
+    def test_new_processes(self):
+        """vfork and clone of the supervisor"""
+        self.need_filter()
+        self.check({"vfork": (errno.EAGAIN, errno.ENOMEM),
+                    "clone3": (errno.EAGAIN,)}, self.fails_by_filter)
+
+    def test_workers(self):
+        """calls of workers, their sandbox among them"""
+        self.need_filter()
+        self.check(WORKER_CALLS, self.fails_in_workers)
+
+    def need_filter(self):
+        path = harness.beside("fail_worker_call")
+        if not os.path.exists(path):
+            self.skipTest("fail_worker_call is not built")
+        tried = self.start("getppid", "5", "1", "ever", self.path("out/hit"),
+                           "/bin/true", program=path).wait()
+        if tried.code != 0:
+            self.skipTest(f"no seccomp filter with a listener: {tried.err}")
 
 
 class T9(FaultCase):
