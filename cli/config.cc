@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "cli/files.h"
 #include "cli/parse_values.h"
 #include "ipc/text.h"
 
@@ -45,8 +46,7 @@ Result<std::string> ReadWholeFile(const std::string& path,
   struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
-  const std::unique_ptr<std::FILE, CloseFile> file(
-      std::fopen(path.c_str(), "rb"));
+  const std::unique_ptr<std::FILE, CloseFile> file(OpenForReading(path));
   if (file == nullptr) return Invalid(std::strerror(errno));
   return ReadAll(file.get(), max_bytes);
 }
@@ -130,6 +130,8 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   ApplyTyped(flags.journal, scan.journal.path);
   scan.journal.resume = flags.resume || flags.resume_force;
   scan.journal.resume_force = flags.resume_force;
+  ApplyTyped(flags.cache_dir, scan.cache.folder);
+  ApplyTyped(flags.cache_size, scan.cache.max_bytes);
 }
 
 ReportOptions BuildReportOptions(const ParsedFlags& flags,

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "cli/memory_reserve.h"
 #include "cli/program.h"
 #include "engine/scan_engine.h"
@@ -49,6 +50,6 @@ class Engine : public EngineApi {
 int main(int argc, char** argv) {
   scanengine::cli::KeepMemoryReserve();
   scanengine::cli::Engine engine;
-  const std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
-  return static_cast<int>(scanengine::cli::RunProgram(args, engine));
+  return static_cast<int>(scanengine::cli::RunProgram(
+      scanengine::cli::ProgramArguments(argc, argv), engine));
 }

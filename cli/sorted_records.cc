@@ -8,6 +8,8 @@
 #include <queue>
 #include <utility>
 
+#include "cli/files.h"
+
 namespace scanengine::cli {
 namespace {
 
@@ -71,7 +73,7 @@ void SortedRecords::Add(std::string key, std::string text) {
 
 Status SortedRecords::Spill() {
   std::sort(records_.begin(), records_.end());
-  File file(std::tmpfile());
+  File file(OpenTemporaryFile());
   if (file == nullptr) return SpillError();
   const std::uint64_t count = records_.size();
   bool ok = std::fwrite(&count, sizeof count, 1, file.get()) == 1;

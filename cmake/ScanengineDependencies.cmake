@@ -1,12 +1,16 @@
 # Libraries from the system. Names of Debian packages: CONTRIBUTING.md.
 find_package(Threads REQUIRED)
-# Config mode finds a 1.81 installed beside an older default.
-find_package(Boost 1.81 REQUIRED)
-find_package(fmt 9 REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(nlohmann_json 3.10 REQUIRED)
-find_package(CLI11 2.1 REQUIRED)
-find_package(cereal REQUIRED)
+if(CMAKE_CROSSCOMPILING)
+  include(ScanengineHeaderOnly)
+else()
+  # Config mode finds a 1.81 installed beside an older default.
+  find_package(Boost 1.81 REQUIRED)
+  find_package(fmt 9 REQUIRED)
+  find_package(nlohmann_json 3.10 REQUIRED)
+  find_package(CLI11 2.1 REQUIRED)
+  find_package(cereal REQUIRED)
+endif()
 
 # Boost.Process and Boost.Asio, header-only as used here.
 add_library(scanengine_boost INTERFACE)
@@ -16,6 +20,15 @@ target_compile_definitions(scanengine_boost INTERFACE
                            BOOST_PROCESS_USE_STD_FS
                            BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(scanengine_boost INTERFACE Threads::Threads)
+if(Boost_VERSION VERSION_GREATER_EQUAL 1.86)
+  # Boost.Process is a compiled library from there on.
+  find_package(Boost REQUIRED COMPONENTS process)
+  target_link_libraries(scanengine_boost INTERFACE Boost::process)
+endif()
+if(WIN32)
+  target_link_libraries(scanengine_boost INTERFACE ws2_32 mswsock bcrypt ntdll
+                                                   shell32 user32)
+endif()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   find_path(SCANENGINE_SECCOMP_INCLUDE seccomp.h REQUIRED)

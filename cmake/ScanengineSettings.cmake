@@ -15,15 +15,26 @@ if(SCANENGINE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${SCANENGINE_CCACHE}")
 endif()
 find_program(SCANENGINE_MOLD mold)
-if(SCANENGINE_MOLD)
+if(SCANENGINE_MOLD AND NOT WIN32)
   add_link_options(-fuse-ld=mold)
+endif()
+if(WIN32)
+  # Windows 10, wide functions, and no macros where the system offers a choice.
+  add_compile_definitions(_WIN32_WINNT=0x0A00 UNICODE _UNICODE NOMINMAX
+                          WIN32_LEAN_AND_MEAN _CRT_SECURE_NO_WARNINGS)
 endif()
 
 add_library(scanengine_warnings INTERFACE)
-target_compile_options(scanengine_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
-  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
-  $<$<BOOL:${SCANENGINE_DEV}>:-Werror>)
+if(MSVC)
+  add_compile_options(/utf-8 /permissive- /Zc:__cplusplus /Zc:preprocessor /EHsc)
+  target_compile_options(scanengine_warnings INTERFACE
+    /W4 $<$<BOOL:${SCANENGINE_DEV}>:/WX>)
+else()
+  target_compile_options(scanengine_warnings INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+    -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+    $<$<BOOL:${SCANENGINE_DEV}>:-Werror>)
+endif()
 
 if(SCANENGINE_SANITIZER)
   string(REPLACE ";" "," sanitizers "${SCANENGINE_SANITIZER}")

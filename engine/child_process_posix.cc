@@ -15,14 +15,12 @@
 #include <boost/process/v2/process.hpp>
 #include <boost/process/v2/stdio.hpp>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "engine/child_process.h"
-#include "engine/process_info.h"
 
 namespace scanengine {
 namespace {
@@ -339,27 +337,6 @@ BrokenPipeGuard::~BrokenPipeGuard() {
   while (::sigtimedwait(&pipe_only, nullptr, &no_wait) == SIGPIPE) {
   }
   ::pthread_sigmask(SIG_UNBLOCK, &pipe_only, nullptr);
-}
-
-std::uint32_t CurrentProcessId() {
-  return static_cast<std::uint32_t>(::getpid());
-}
-
-std::string ProgramFolder() {
-  std::string path(PATH_MAX, '\0');
-  const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
-  if (length <= 0) return {};
-  path.resize(static_cast<std::size_t>(length));
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
-
-std::string WorkerPath(const std::string& asked) {
-  return asked.empty() ? ProgramFolder() + "/scanengine-worker" : asked;
-}
-
-bool IsExecutable(const std::string& path) {
-  return ::access(path.c_str(), X_OK) == 0;
 }
 
 }  // namespace scanengine

@@ -2,7 +2,6 @@
 #define SCANENGINE_ENGINE_DIRECTORY_WALKER_H_
 
 #include <compare>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -81,28 +80,29 @@ struct DirectoryEntry {
 /// Walks one tree: reads a folder's entries, remembers the folders among them
 /// that are worth a visit, and goes to the next of those, deepest first.
 ///
-/// Works relative to descriptors, so that neither the depth nor the length of
-/// paths has a limit, and keeps a handful of descriptors whatever the depth. It
-/// never leaves the tree: links are not followed, and every way back up is
-/// checked against what was there on the way down. Memory: the names remembered
-/// in the folders on the way from the root to the current one.
+/// Keeps a handful of open folders whatever the depth, and never leaves the
+/// tree: links are not followed, and every way back up is checked against what
+/// was there on the way down. On POSIX it works relative to descriptors, so
+/// that neither the depth nor the length of paths has a limit; on Windows paths
+/// have 32,767 characters. Memory: the names remembered in the folders on the
+/// way from the root to the current one.
 class DirectoryWalker {
  public:
   /// Opens the folder |root| (a link is followed) and makes it the current one.
   /// Fails like LookAtPath().
   static Result<std::unique_ptr<DirectoryWalker>> Open(const std::string& root);
 
-  ~DirectoryWalker();
+  virtual ~DirectoryWalker() = default;
   DirectoryWalker(const DirectoryWalker&) = delete;
   DirectoryWalker& operator=(const DirectoryWalker&) = delete;
 
   /// Reads the next entry of the current folder into |entry|; false at its end.
   /// Entries come in the system's order. After a failure the rest of the folder
   /// cannot be read; folders remembered so far can still be visited.
-  Result<bool> Read(DirectoryEntry& entry);
+  virtual Result<bool> Read(DirectoryEntry& entry) = 0;
 
   /// Remembers a folder that Read() has just given.
-  void Remember(const DirectoryEntry& entry);
+  virtual void Remember(const DirectoryEntry& entry) = 0;
 
   enum class Move {
     kEntered,  ///< path() is the new current folder.
@@ -111,7 +111,7 @@ class DirectoryWalker {
   };
   /// Ends the reading of the current folder and goes to the next remembered
   /// one. After kFailed there may be more.
-  Move Next();
+  virtual Move Next() = 0;
 
   /// Root as given, "/" and the path below it: of the entry that was read last,
   /// or of the folder that Next() told of.
@@ -119,47 +119,24 @@ class DirectoryWalker {
   /// Why Next() failed; kChanged if the folder was moved or removed meanwhile.
   const Error& error() const { return error_; }
   /// The current folder.
-  FileId id() const { return levels_.back().id; }
+  virtual FileId id() const = 0;
   /// Name of the pseudo file system whose topmost folder the current folder is,
   /// unless it is the root; else empty.
   std::string_view pseudo_file_system() const { return pseudo_file_system_; }
 
   /// Follows the link that Read() has just given.
-  Result<ResolvedPath> Resolve(const DirectoryEntry& entry) const;
+  virtual Result<ResolvedPath> Resolve(const DirectoryEntry& entry) const = 0;
 
- private:
-  struct Level {
-    FileId id;
-    std::size_t path_length = 0;  ///< How much of path_ is this folder.
-    int fd = -1;                  ///< -1: closed, can be had again.
-    std::string pending;          ///< Names to visit, each with a NUL behind.
-    std::size_t next_pending = 0;
+ protected:
+  DirectoryWalker() = default;
+  void AppendName(std::string_view name) {
+    if (!path_.ends_with('/')) path_ += '/';
+    path_ += name;
+  }
 
-    bool has_work() const { return next_pending < pending.size(); }
-  };
-  struct Stream;  // The system's reader of one folder.
-
-  DirectoryWalker();
-
-  Status StartReading();
-  void StopReading();
-  bool ReportLost();
-  void ClimbTo(std::size_t target);
-  int ClimbFrom(std::size_t from, std::size_t target) const;
-  void DescendTo(std::size_t target);
-  void Pop();
-  bool Enter(const std::string& name);
-  std::string NameOf(std::size_t level) const;
-  void AppendName(std::string_view name);
-  void LimitDescriptors();
-
-  std::vector<Level> levels_;  ///< From the root, which is always open.
   std::string path_;
   std::string_view pseudo_file_system_;
   Error error_{ErrorCode::kIo, ""};
-  std::unique_ptr<Stream> stream_;
-  /// Levels above this one were found to be gone and are to be reported.
-  std::size_t last_good_ = 0;
 };
 
 }  // namespace scanengine

@@ -300,41 +300,61 @@ std::string NearestRealPath(const std::string& path) {
   return {};
 }
 
-struct DirectoryWalker::Stream {
-  explicit Stream(DIR* handle) : dir(handle) {}
-  ~Stream() { ::closedir(dir); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+namespace {
 
-  DIR* dir;
+class PosixWalker final : public DirectoryWalker {
+ public:
+  PosixWalker(std::string root, FileId id, int fd) {
+    path_ = std::move(root);
+    Level level;
+    level.id = id;
+    level.path_length = path_.size();
+    level.fd = fd;
+    levels_.push_back(std::move(level));
+  }
+  ~PosixWalker() override {
+    for (const Level& level : levels_) {
+      if (level.fd >= 0) ::close(level.fd);
+    }
+  }
+
+  Result<bool> Read(DirectoryEntry& entry) override;
+  void Remember(const DirectoryEntry& entry) override;
+  Move Next() override;
+  FileId id() const override { return levels_.back().id; }
+  Result<ResolvedPath> Resolve(const DirectoryEntry& entry) const override;
+
+ private:
+  struct Level {
+    FileId id;
+    std::size_t path_length = 0;  ///< How much of path_ is this folder.
+    int fd = -1;                  ///< -1: closed, can be had again.
+    std::string pending;          ///< Names to visit, each with a NUL behind.
+    std::size_t next_pending = 0;
+
+    bool has_work() const { return next_pending < pending.size(); }
+  };
+  struct CloseStream {
+    void operator()(DIR* dir) const { ::closedir(dir); }
+  };
+
+  Status StartReading();
+  bool ReportLost();
+  void ClimbTo(std::size_t target);
+  int ClimbFrom(std::size_t from, std::size_t target) const;
+  void DescendTo(std::size_t target);
+  void Pop();
+  bool Enter(const std::string& name);
+  std::string NameOf(std::size_t level) const;
+  void LimitDescriptors();
+
+  std::vector<Level> levels_;  ///< From the root, which is always open.
+  std::unique_ptr<DIR, CloseStream> stream_;
+  /// Levels above this one were found to be gone and are to be reported.
+  std::size_t last_good_ = 0;
 };
 
-DirectoryWalker::DirectoryWalker() = default;
-
-DirectoryWalker::~DirectoryWalker() {
-  for (const Level& level : levels_) {
-    if (level.fd >= 0) ::close(level.fd);
-  }
-}
-
-Result<std::unique_ptr<DirectoryWalker>> DirectoryWalker::Open(
-    const std::string& root) {
-  Descriptor folder = OpenPath(root, kReadFolder);
-  struct stat info {};
-  if (!folder.ok() || ::fstat(folder.get(), &info) != 0) {
-    return FromErrno(errno);
-  }
-  std::unique_ptr<DirectoryWalker> walker(new DirectoryWalker);
-  walker->path_ = root;
-  Level level;
-  level.id = IdOf(info);
-  level.path_length = root.size();
-  level.fd = folder.Release();
-  walker->levels_.push_back(std::move(level));
-  return walker;
-}
-
-Status DirectoryWalker::StartReading() {
+Status PosixWalker::StartReading() {
   // A stream owns its descriptor, and the folder's is needed for longer.
   Descriptor copy = Patiently(
       [fd = levels_.back().fd] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); });
@@ -342,13 +362,11 @@ Status DirectoryWalker::StartReading() {
   DIR* dir = ::fdopendir(copy.get());
   if (dir == nullptr) return FromErrno(errno);
   copy.Release();
-  stream_ = std::make_unique<Stream>(dir);
+  stream_.reset(dir);
   return OkStatus();
 }
 
-void DirectoryWalker::StopReading() { stream_.reset(); }
-
-Result<bool> DirectoryWalker::Read(DirectoryEntry& entry) {
+Result<bool> PosixWalker::Read(DirectoryEntry& entry) {
   if (!stream_) {
     if (const Status started = StartReading(); !started.ok()) {
       return started.error();
@@ -358,7 +376,7 @@ Result<bool> DirectoryWalker::Read(DirectoryEntry& entry) {
   std::string_view name;
   do {
     errno = 0;
-    found = ::readdir(stream_->dir);
+    found = ::readdir(stream_.get());
     if (found == nullptr) {
       path_.resize(levels_.back().path_length);
       if (errno != 0) return FromErrno(errno);
@@ -399,27 +417,21 @@ Result<bool> DirectoryWalker::Read(DirectoryEntry& entry) {
   return true;
 }
 
-void DirectoryWalker::AppendName(std::string_view name) {
-  if (!path_.ends_with('/')) path_ += '/';
-  path_ += name;
-}
-
-void DirectoryWalker::Remember(const DirectoryEntry& entry) {
+void PosixWalker::Remember(const DirectoryEntry& entry) {
   std::string& pending = levels_.back().pending;
   pending.append(entry.name);
   pending.push_back('\0');
 }
 
-Result<ResolvedPath> DirectoryWalker::Resolve(
-    const DirectoryEntry& entry) const {
+Result<ResolvedPath> PosixWalker::Resolve(const DirectoryEntry& entry) const {
   const std::string name(entry.name);
   const Descriptor target =
       OpenAt(levels_.back().fd, name.c_str(), O_PATH | O_CLOEXEC);
   return ResolveDescriptor(target, path_);
 }
 
-DirectoryWalker::Move DirectoryWalker::Next() {
-  StopReading();
+DirectoryWalker::Move PosixWalker::Next() {
+  stream_.reset();
   pseudo_file_system_ = {};
   if (ReportLost()) return Move::kFailed;
   std::size_t target = levels_.size() - 1;
@@ -440,7 +452,7 @@ DirectoryWalker::Move DirectoryWalker::Next() {
   return Enter(name) ? Move::kEntered : Move::kFailed;
 }
 
-bool DirectoryWalker::Enter(const std::string& name) {
+bool PosixWalker::Enter(const std::string& name) {
   const Level& parent = levels_.back();
   Descriptor folder = OpenAt(parent.fd, name.c_str(), kReadFolder | O_NOFOLLOW);
   struct stat info {};
@@ -467,20 +479,20 @@ bool DirectoryWalker::Enter(const std::string& name) {
   return true;
 }
 
-void DirectoryWalker::LimitDescriptors() {
+void PosixWalker::LimitDescriptors() {
   if (levels_.size() < OpenLevels() + 2) return;
   Level& level = levels_[levels_.size() - 1 - OpenLevels()];
   if (level.fd >= 0) ::close(std::exchange(level.fd, -1));
 }
 
-void DirectoryWalker::Pop() {
+void PosixWalker::Pop() {
   if (levels_.back().fd >= 0) ::close(levels_.back().fd);
   levels_.pop_back();
 }
 
 // Levels that were lost while there was work left in them are told of one by
 // one; path_ and error_ are set for the one told of.
-bool DirectoryWalker::ReportLost() {
+bool PosixWalker::ReportLost() {
   while (levels_.size() - 1 > last_good_) {
     const bool had_work = levels_.back().has_work();
     path_.resize(levels_.back().path_length);
@@ -497,7 +509,7 @@ bool DirectoryWalker::ReportLost() {
 
 // Makes |target| the last level, with an open descriptor, or leaves behind it
 // levels that ReportLost() tells of.
-void DirectoryWalker::ClimbTo(std::size_t target) {
+void PosixWalker::ClimbTo(std::size_t target) {
   std::size_t from = levels_.size() - 1;
   while (from > target && levels_[from - 1].fd >= 0) --from;
   if (levels_[target].fd < 0) {
@@ -510,7 +522,7 @@ void DirectoryWalker::ClimbTo(std::size_t target) {
 
 // Climbs by ".." and returns a descriptor of |target|; -1 if what is found
 // above a folder is no longer what it was entered from.
-int DirectoryWalker::ClimbFrom(std::size_t from, std::size_t target) const {
+int PosixWalker::ClimbFrom(std::size_t from, std::size_t target) const {
   Descriptor at;
   for (std::size_t level = from; level > target; --level) {
     const int below = at.ok() ? at.get() : levels_[level].fd;
@@ -527,7 +539,7 @@ int DirectoryWalker::ClimbFrom(std::size_t from, std::size_t target) const {
 
 // Goes down from the root by names to |target|, as far as everything is what it
 // was, and opens the last level that is.
-void DirectoryWalker::DescendTo(std::size_t target) {
+void PosixWalker::DescendTo(std::size_t target) {
   SCANENGINE_CHECK(levels_[0].fd >= 0);
   std::size_t good = 0;
   Descriptor at;
@@ -547,10 +559,23 @@ void DirectoryWalker::DescendTo(std::size_t target) {
   if (good > 0 && levels_[good].fd < 0) levels_[good].fd = at.Release();
 }
 
-std::string DirectoryWalker::NameOf(std::size_t level) const {
+std::string PosixWalker::NameOf(std::size_t level) const {
   std::size_t start = levels_[level - 1].path_length;
   if (path_[start] == '/') ++start;  // But for the root "/".
   return path_.substr(start, levels_[level].path_length - start);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DirectoryWalker>> DirectoryWalker::Open(
+    const std::string& root) {
+  Descriptor folder = OpenPath(root, kReadFolder);
+  struct stat info {};
+  if (!folder.ok() || ::fstat(folder.get(), &info) != 0) {
+    return FromErrno(errno);
+  }
+  return std::unique_ptr<DirectoryWalker>(
+      new PosixWalker(root, IdOf(info), folder.Release()));
 }
 
 }  // namespace scanengine

@@ -399,8 +399,10 @@ DiscoveryWalk::Reach DiscoveryWalk::ReachOf(const std::string& real_path,
       }
       return top.through_link ? Reach::kThroughLink : Reach::kWalked;
     }
-    if (above == "/") break;
-    above = above.substr(0, std::max<std::size_t>(above.rfind('/'), 1));
+    const std::size_t slash = above.rfind('/');
+    // Behind the last comes "/", or nothing behind "C:".
+    if (above == "/" || slash == std::string_view::npos) break;
+    above = above.substr(0, std::max<std::size_t>(slash, 1));
   }
   return Reach::kOutside;
 }

@@ -68,7 +68,8 @@ DoctorCheck JudgeMemory(const MachineFacts& facts) {
 DoctorCheck JudgeSharedMemory(const MachineFacts& facts) {
   DoctorCheck check =
       Fine("shared-memory",
-           facts.has_shm_folder
+           !facts.is_linux ? "sections without names, handed down read-only"
+           : facts.has_shm_folder
                ? fmt::format("sealed memfd; /dev/shm ({} free) is not used",
                              HumanSize(facts.shm_free))
                : "sealed memfd; there is no /dev/shm, which is not used");
@@ -78,7 +79,9 @@ DoctorCheck JudgeSharedMemory(const MachineFacts& facts) {
   return Judged(check, CheckState::kMissing,
                 "workers cannot be given the import tables: scans would go on "
                 "in this process, without isolation",
-                "allow memfd_create (Linux 3.17), and memory for it");
+                facts.is_linux
+                    ? "allow memfd_create (Linux 3.17), and memory for it"
+                    : "free some memory");
 }
 
 DoctorCheck JudgeSeccomp(const MachineFacts& facts) {
@@ -219,6 +222,27 @@ DoctorCheck JudgeFolder(const char* name, const FolderFact& folder,
   return Judged(check, CheckState::kWeaker, consequence, advice);
 }
 
+std::vector<DoctorCheck> JudgeOtherMachine(const MachineFacts& facts) {
+  std::vector<DoctorCheck> checks{Fine("system", facts.system),
+                                  JudgeWorkerProgram(facts), JudgeCores(facts),
+                                  JudgeMemory(facts), JudgeSharedMemory(facts)};
+  for (const SystemPart& part : facts.other_parts) {
+    DoctorCheck check = Fine(part.name, part.found);
+    checks.push_back(part.weakness.empty()
+                         ? std::move(check)
+                         : Judged(std::move(check), CheckState::kWeaker,
+                                  part.weakness, part.advice));
+  }
+  checks.push_back(
+      JudgeFolder("state-folder", facts.state,
+                  "no journal is kept: a run that is cut short starts anew",
+                  "set LOCALAPPDATA to a folder that you may write to"));
+  checks.push_back(JudgeFolder("temporary-folder", facts.temporary,
+                               "standard input from a pipe cannot be scanned",
+                               "set TMP to a folder that you may write to"));
+  return checks;
+}
+
 }  // namespace
 
 std::string_view CheckStateName(CheckState state) {
@@ -246,6 +270,7 @@ std::string_view FitnessName(Fitness fitness) {
 }
 
 std::vector<DoctorCheck> JudgeMachine(const MachineFacts& facts) {
+  if (!facts.is_linux) return JudgeOtherMachine(facts);
   return {
       Fine("system", facts.system),
       JudgeUser(facts),

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -14,11 +13,11 @@
 #include <variant>
 
 #include "engine/doctor.h"
+#include "engine/machine.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
 #include "ipc/import_policy.h"
 #include "ipc/shared_cache.h"
-#include "ipc/shared_memory.h"
 #include "ipc/text.h"
 
 namespace scanengine {
@@ -43,15 +42,27 @@ constexpr std::size_t kSlowBytes = 8 << 20;
 constexpr int kSlowCopies = 64;
 constexpr int kBatch = 64;
 
-using Sample = std::unique_ptr<SharedMemory>;
+// A file that workers inherit: nothing is left on a disk.
+class Sample {
+ public:
+  Sample() = default;
+  ~Sample() {
+    if (handle_ != kNoHandle) CloseHandle(handle_);
+  }
+  Sample(const Sample&) = delete;
+  Sample& operator=(const Sample&) = delete;
 
-// Samples are shared memory that workers inherit: nothing is left on a disk.
-Result<Sample> MakeSample(std::string_view bytes) {
-  return SharedMemory::CreateSealed(
-      "scanengine-sample", bytes.size(), [&](std::span<std::byte> out) {
-        std::memcpy(out.data(), bytes.data(), bytes.size());
-      });
-}
+  Status Make(std::string_view bytes) {
+    Result<NativeHandle> made = AnonymousFile(bytes);
+    if (!made.ok()) return made.error();
+    handle_ = made.value();
+    return OkStatus();
+  }
+  NativeHandle handle() const { return handle_; }
+
+ private:
+  NativeHandle handle_ = kNoHandle;
+};
 
 std::string SlowBytes() {
   std::string bytes(kSlowBytes, 'N');
@@ -169,7 +180,7 @@ TaskRequest RoundTripper::NewTask(const Sample& sample) {
   TaskRequest task;
   task.id = next_task_++;
   task.path = "sample.pkl";
-  task.inherited_fd = static_cast<std::int32_t>(sample->handle());
+  task.inherited_fd = static_cast<std::int32_t>(sample.handle());
   return task;
 }
 
@@ -215,9 +226,7 @@ Status RoundTripper::BuildCache() {
        {std::pair(&hostile_, std::string(kHostile)),
         std::pair(&harmless_, std::string(kHarmless)),
         std::pair(&slow_, SlowBytes())}) {
-    auto made = MakeSample(bytes);
-    if (!made.ok()) return made.error();
-    *sample = std::move(made).value();
+    if (Status made = sample->Make(bytes); !made.ok()) return made;
   }
   detail_ = "import tables of " + HumanSize(cache_->size());
   return OkStatus();
@@ -231,7 +240,7 @@ Status RoundTripper::Start() {
   launch.hello.sandbox.enabled = options_.sandbox;
   launch.hello.sandbox.memory_limit = options_.worker_memory;
   for (const Sample* sample : {&hostile_, &harmless_, &slow_}) {
-    launch.inherited.push_back((*sample)->handle());
+    launch.inherited.push_back(sample->handle());
   }
   launcher_ = MakeProcessLauncher(std::move(launch));
   Result<WorkerId> worker = launcher_->Spawn();

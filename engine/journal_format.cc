@@ -16,7 +16,8 @@ constexpr std::size_t kMaxPathBytes = 40U << 20;
 
 constexpr std::uint8_t kHasStamp = 1;
 constexpr std::uint8_t kInProcess = 2;
-constexpr std::uint8_t kKnownFlags = kHasStamp | kInProcess;
+constexpr std::uint8_t kCached = 4;
+constexpr std::uint8_t kKnownFlags = kHasStamp | kInProcess | kCached;
 
 // Appends little-endian integers and texts with their length before them.
 class ByteWriter {
@@ -75,6 +76,7 @@ struct HeadFields {
   std::uint32_t attempts = 0;
   std::uint32_t worker = 0;
   bool in_process = false;
+  bool cached = false;
   std::optional<FileStamp> stamp;
 };
 
@@ -89,6 +91,7 @@ Result<HeadFields> ReadHead(ByteReader& reader) {
   }
   fields.head.status = static_cast<OutcomeStatus>(status);
   fields.in_process = (flags & kInProcess) != 0;
+  fields.cached = (flags & kCached) != 0;
   fields.attempts = reader.U32();
   fields.worker = reader.U32();
   if ((flags & kHasStamp) != 0) {
@@ -162,7 +165,8 @@ std::optional<std::uint64_t> JournalBuffer::AddOutcome(
   const std::size_t begin = Begin(JournalRecordType::kOutcome);
   ByteWriter out(bytes_);
   out.U8(static_cast<std::uint8_t>((outcome.stamp ? kHasStamp : 0) |
-                                   (outcome.in_process ? kInProcess : 0)));
+                                   (outcome.in_process ? kInProcess : 0) |
+                                   (outcome.cached ? kCached : 0)));
   out.U8(static_cast<std::uint8_t>(outcome.result.status));
   out.U32(static_cast<std::uint32_t>(outcome.attempts));
   out.U32(static_cast<std::uint32_t>(outcome.worker));
@@ -233,6 +237,12 @@ bool JournalBuffer::Finish(std::size_t begin) {
   for (std::size_t i = 0; i < 4; ++i) {
     bytes_[begin + i] = static_cast<std::byte>(length >> (8 * i));
   }
+  const std::uint32_t check =
+      HeaderCheck(static_cast<std::uint32_t>(length),
+                  static_cast<std::uint8_t>(bytes_[begin + 4]));
+  for (std::size_t i = 0; i < 3; ++i) {
+    bytes_[begin + 5 + i] = static_cast<std::byte>(check >> (8 * i));
+  }
   const std::span<std::byte> record = std::span(bytes_).subspan(begin);
   const RecordHeader header =
       ParseRecordHeader(record.first<kRecordHeaderBytes>());
@@ -245,15 +255,26 @@ bool JournalBuffer::Finish(std::size_t begin) {
   return true;
 }
 
+std::uint32_t HeaderCheck(std::uint32_t length, std::uint8_t type) {
+  std::array<std::uint8_t, 5> bytes{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    bytes[i] = static_cast<std::uint8_t>(length >> (8 * i));
+  }
+  bytes[4] = type;
+  return Crc32c(0, BytesOf(bytes)) & 0xffffffU;
+}
+
 RecordHeader ParseRecordHeader(
     std::span<const std::byte, kRecordHeaderBytes> bytes) {
   ByteReader reader(bytes);
   RecordHeader header;
   header.length = reader.U32();
   header.type = reader.U8();
-  const bool zeros = reader.U8() == 0 && reader.U16() == 0;
+  const std::uint32_t low = reader.U8();
+  const std::uint32_t check = low | std::uint32_t{reader.U16()} << 8U;
   header.checksum = reader.U32();
-  header.sane = zeros && header.type >= 1 && header.type <= kLastRecordType &&
+  header.sane = check == HeaderCheck(header.length, header.type) &&
+                header.type >= 1 && header.type <= kLastRecordType &&
                 header.length <= kMaxRecordBytes;
   return header;
 }
@@ -348,6 +369,7 @@ Result<FileOutcome> DecodeOutcome(std::span<const std::byte> payload) {
   outcome.attempts = static_cast<int>(fields.value().attempts);
   outcome.worker = static_cast<int>(fields.value().worker);
   outcome.in_process = fields.value().in_process;
+  outcome.cached = fields.value().cached;
   outcome.stamp = fields.value().stamp;
   outcome.ended = ReadText(reader);
   if (!reader.ok()) return Malformed("an outcome is cut short");

@@ -19,7 +19,7 @@
 namespace scanengine {
 
 /// Raise it with every change of what follows; another one is refused.
-inline constexpr std::uint32_t kJournalFormat = 1;
+inline constexpr std::uint32_t kJournalFormat = 2;
 inline constexpr std::array<std::uint8_t, 8> kJournalMagic{
     0x89, 'S', 'E', 'J', '\r', '\n', 0x1A, '\n'};
 inline constexpr std::size_t kRecordHeaderBytes = 12;
@@ -123,9 +123,12 @@ class JournalBuffer {
 struct RecordHeader {
   std::uint32_t length = 0;  ///< Of the payload.
   std::uint8_t type = 0;
-  bool sane = false;  ///< Type and length are possible.
+  bool sane = false;  ///< As written: type and length have their own check.
   std::uint32_t checksum = 0;
 };
+/// Three bytes of the header itself, so that a damaged length is not taken for
+/// a record that was cut off.
+std::uint32_t HeaderCheck(std::uint32_t length, std::uint8_t type);
 RecordHeader ParseRecordHeader(
     std::span<const std::byte, kRecordHeaderBytes> bytes);
 /// Checksum of the record at |place| in the journal of |run|. The place is part

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 #include "ipc/result.h"
 #include "ipc/shared_cache.h"
@@ -28,6 +29,9 @@ struct StandardInput {
 /// Nothing can be written through the handle. Reads until the end of the input.
 /// Fails with kIo, and with kLimitExceeded past |max_size| bytes (0: none).
 Result<StandardInput> CaptureStandardInput(std::uint64_t max_size);
+/// A file without a name that holds |bytes|, opened for reading alone, for
+/// workers to inherit. Fails with kIo.
+Result<NativeHandle> AnonymousFile(std::string_view bytes);
 void CloseHandle(NativeHandle handle);
 
 }  // namespace scanengine

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/cgroup.h"
 
@@ -18,10 +19,22 @@ struct FolderFact {
   std::uint64_t free = 0;  ///< Bytes.
 };
 
+/// A part of the system that workers depend on, where it is not Linux.
+struct SystemPart {
+  std::string name;  ///< As in DoctorCheck.
+  std::string found;
+  std::string weakness;  ///< Empty: it does all that is wanted of it.
+  std::string advice;
+};
+
 /// What a machine offers, as found; doctor.h judges it. An empty error means
 /// that the thing works.
 struct MachineFacts {
   std::string system;  ///< "Linux 6.1.0 x86_64".
+  /// It has descriptors, limits and sandbox of Linux: the fields for those say
+  /// something. Else |other_parts| tells what there is in their place.
+  bool is_linux = true;
+  std::vector<SystemPart> other_parts;
   bool is_root = false;
 
   int online_cores = 1;

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -145,6 +146,26 @@ Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
   ::close(fd);
   if (readable < 0) return Error{ErrorCode::kIo, std::strerror(error)};
   return StandardInput{readable, size.value()};
+}
+
+Result<NativeHandle> AnonymousFile(std::string_view bytes) {
+  const int fd =
+      ::memfd_create("scanengine-file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return Error{ErrorCode::kIo, std::strerror(errno)};
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) break;
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  constexpr int kSeals =
+      F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (!bytes.empty() || ::fcntl(fd, F_ADD_SEALS, kSeals) != 0) {
+    const int error = errno;
+    ::close(fd);
+    return Error{ErrorCode::kIo, std::strerror(error)};
+  }
+  return NativeHandle{fd};
 }
 
 void CloseHandle(NativeHandle handle) { ::close(static_cast<int>(handle)); }

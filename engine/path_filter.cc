@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "engine/path_syntax.h"
+
 namespace scanengine {
 namespace {
 
@@ -265,11 +267,27 @@ class Glob::Threads {
   std::size_t round_ = 1;
 };
 
-Glob::Glob(std::string_view pattern) { GlobCompiler(pattern, *this).Compile(); }
+Glob::Glob(std::string_view pattern, bool ignore_case)
+    : ignore_case_(ignore_case) {
+  GlobCompiler(pattern, *this).Compile();
+  if (!ignore_case) return;
+  for (Step& step : steps_) {
+    if (step.op != Op::kSymbol || step.first >= kRawByte) continue;
+    step.first = static_cast<std::uint32_t>(LowerCase(step.first));
+  }
+}
+
+bool Glob::IsMember(const Set& set, char32_t symbol) const {
+  return std::any_of(set.ranges.begin(), set.ranges.end(),
+                     [&](const Range& range) {
+                       return range.low <= symbol && symbol <= range.high;
+                     });
+}
 
 bool Glob::Takes(const Step& step, char32_t symbol) const {
   switch (step.op) {
     case Op::kSymbol:
+      if (ignore_case_ && symbol < kRawByte) symbol = LowerCase(symbol);
       return step.first == static_cast<std::uint32_t>(symbol);
     case Op::kAny:
       return symbol != '/';
@@ -277,10 +295,10 @@ bool Glob::Takes(const Step& step, char32_t symbol) const {
       return true;
     case Op::kSet: {
       const Set& set = sets_[step.first];
-      const bool member = std::any_of(
-          set.ranges.begin(), set.ranges.end(), [&](const Range& range) {
-            return range.low <= symbol && symbol <= range.high;
-          });
+      const bool member =
+          IsMember(set, symbol) || (ignore_case_ && symbol < kRawByte &&
+                                    (IsMember(set, LowerCase(symbol)) ||
+                                     IsMember(set, UpperCase(symbol))));
       return symbol != '/' && member != set.negated;
     }
     default:
@@ -330,10 +348,10 @@ bool Glob::Matches(std::string_view text) const {
 PathFilter::PathFilter(const std::vector<std::string>& include,
                        const std::vector<std::string>& exclude) {
   for (const std::string& glob : include) {
-    include_.push_back(MakeRule(glob, true));
+    include_.push_back(MakeRule(PortableGlob(glob), true));
   }
   for (const std::string& glob : exclude) {
-    exclude_.push_back(MakeRule(glob, false));
+    exclude_.push_back(MakeRule(PortableGlob(glob), false));
   }
 }
 
@@ -355,11 +373,11 @@ PathFilter::Rule PathFilter::MakeRule(std::string_view pattern,
   }
   whole_path = whole_path || pattern.find('/') != std::string_view::npos;
   if (!for_include || !folders_only) {
-    return {Glob(pattern), whole_path, folders_only};
+    return {Glob(pattern, kNamesIgnoreCase), whole_path, folders_only};
   }
   std::string below(whole_path ? "" : "**/");
   below.append(pattern).append("/**");
-  return {Glob(below), true, false};
+  return {Glob(below, kNamesIgnoreCase), true, false};
 }
 
 bool PathFilter::MatchesRule(const Rule& rule, std::string_view path) {

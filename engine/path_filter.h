@@ -23,7 +23,8 @@ namespace scanengine {
 /// itself, so that every string is a glob. Thread-safe.
 class Glob {
  public:
-  explicit Glob(std::string_view pattern);
+  /// |ignore_case|: a symbol stands for itself in either case.
+  explicit Glob(std::string_view pattern, bool ignore_case = false);
 
   /// True if the whole of |text| matches.
   bool Matches(std::string_view text) const;
@@ -56,10 +57,12 @@ class Glob {
   class Threads;
 
   bool Takes(const Step& step, char32_t symbol) const;
+  bool IsMember(const Set& set, char32_t symbol) const;
   void Follow(std::uint32_t start, Threads& threads) const;
 
   std::vector<Step> steps_;
   std::vector<Set> sets_;
+  bool ignore_case_;
 };
 
 /// Decides which files below a root are looked at. Thread-safe.
@@ -67,7 +70,9 @@ class Glob {
 /// A glob without a slash is matched against the name, one with a slash against
 /// the path below the root ("/a" is "a" in the root itself). A slash at its end
 /// restricts an exclude glob to folders, and lets an include glob take all that
-/// is below such a folder.
+/// is below such a folder. On systems whose names differ in more than case,
+/// globs ignore it, and a backslash in a glob separates folders
+/// (path_syntax.h).
 class PathFilter {
  public:
   PathFilter(const std::vector<std::string>& include,

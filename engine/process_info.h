@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace scanengine {
 
@@ -16,6 +17,8 @@ std::string ProgramFolder();
 std::string WorkerPath(const std::string& asked);
 /// True if |path| names a file that may be executed.
 bool IsExecutable(const std::string& path);
+/// How this system isolates workers, a line for each part (BuildFeatures()).
+std::vector<std::string> PlatformFeatures();
 
 }  // namespace scanengine
 

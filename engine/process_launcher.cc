@@ -52,6 +52,13 @@ struct Connection {
   asio::steady_timer timer;
 };
 
+// Neither by an accident nor by somebody else.
+bool LeftByItself(const NativeEnd& end) {
+  const EndClass how = ClassifyEnd(end);
+  return how == EndClass::kClean || how == EndClass::kExitCode ||
+         how == EndClass::kWatchdog;
+}
+
 class ProcessLauncher final : public WorkerLauncher {
  public:
   explicit ProcessLauncher(ProcessLauncherOptions options)
@@ -368,7 +375,7 @@ void ProcessLauncher::ReportExit(WorkerId worker) {
   if (c == nullptr || c->reported) return;
   c->reported = true;
   if (c->decoder.mid_frame() && !c->faulted && c->end &&
-      c->end->kind == NativeEnd::Kind::kExited) {
+      LeftByItself(*c->end)) {
     // It ended by itself in the middle of a message: that was no accident of
     // its parser.
     Fault(worker, *c, "ended in the middle of a message");

@@ -10,8 +10,10 @@ namespace {
 // collapsing costs as much as there are.
 constexpr std::size_t kSlack = 8;
 
+// "/" is above everything, also above "C:".
 std::string_view FolderOf(std::string_view path) {
   const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return "/";
   return path.substr(0, std::max<std::size_t>(slash, 1));
 }
 

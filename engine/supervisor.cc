@@ -67,8 +67,6 @@ void Supervisor::RequestStop() { ++stop_requests_; }
 void Supervisor::ApplyStop() {
   if (stop_applied_ == stop_requests_) return;
   if (stop_applied_ == 0) {
-    sink_->OnNotice({Notice::Kind::kStopping,
-                     "stopping: files being scanned are finished first"});
     source_->Stop();
     FailAllWaiting(OutcomeStatus::kCancelled, "the run was stopped");
   }

@@ -3,7 +3,10 @@
 
 #include <boost/version.hpp>
 #include <cereal/version.hpp>
+#include <utility>
 
+#include "engine/process_info.h"
+#include "engine/result_cache.h"
 #include "engine/scan_engine.h"
 
 namespace scanengine {
@@ -11,7 +14,7 @@ namespace scanengine {
 std::string_view VersionText() { return BuildId(); }
 
 std::vector<std::string> BuildFeatures() {
-  return {
+  std::vector<std::string> features{
       fmt::format("protocol {}", kProtocolVersion),
       fmt::format("Boost {}.{}.{}", BOOST_VERSION / 100'000,
                   BOOST_VERSION / 100 % 1'000, BOOST_VERSION % 100),
@@ -20,10 +23,18 @@ std::vector<std::string> BuildFeatures() {
       fmt::format("fmt {}.{}.{}", FMT_VERSION / 10'000, FMT_VERSION / 100 % 100,
                   FMT_VERSION % 100),
       fmt::format("zlib {}", ZLIB_VERSION),
-      fmt::format("further decompressors: {}", SCANENGINE_DECODERS),
-      "sandbox: no_new_privs, seccomp, Landlock",
-      "shared cache: sealed memfd",
+      fmt::format("further decompressors: {}",
+                  std::string_view(SCANENGINE_DECODERS).empty()
+                      ? "none in this build"
+                      : SCANENGINE_DECODERS),
+      fmt::format("result cache: {}", ResultCacheVersion().empty()
+                                          ? "none in this build"
+                                          : ResultCacheVersion()),
   };
+  for (std::string& feature : PlatformFeatures()) {
+    features.push_back(std::move(feature));
+  }
+  return features;
 }
 
 }  // namespace scanengine

@@ -232,6 +232,22 @@ TEST_CASE("Journal: damage in the middle is told from a torn end") {
   CHECK(IsPrefix(example, zeros, example.records.size()));
 }
 
+TEST_CASE("Journal: one flipped bit is damage, wherever it is") {
+  const Example example = MakeExample(20);
+  // In the last record it may be a write that was cut short as well.
+  for (std::size_t at = example.body;
+       at < static_cast<std::size_t>(example.places.back()); ++at) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      Bytes content = example.content;
+      content[at] ^= static_cast<std::byte>(1U << bit);
+      const Reading reading = ReadAll(content);
+      CAPTURE(at, bit);
+      REQUIRE(reading.tail.kind == JournalTail::Kind::kDamaged);
+      REQUIRE(IsPrefix(example, reading, reading.records.size()));
+    }
+  }
+}
+
 TEST_CASE("Journal: a record counts only in its run and at its place") {
   const Example example = MakeExample(40);
   const auto at = [&](std::size_t i) {
@@ -270,7 +286,10 @@ TEST_CASE("Journal: hostile lengths and counts allocate nothing") {
       content[body + i] = static_cast<std::byte>(length >> (8 * i));
     }
     content[body + 4] = static_cast<std::byte>(type);
-    for (std::size_t i = 5; i < 8; ++i) content[body + i] = std::byte{0};
+    const std::uint32_t check = HeaderCheck(length, type);
+    for (std::size_t i = 0; i < 3; ++i) {
+      content[body + 5 + i] = static_cast<std::byte>(check >> (8 * i));
+    }
   };
   put(0xFFFFFFFF, 3);
   CHECK(ReadAll(content).tail.kind == JournalTail::Kind::kDamaged);
@@ -287,7 +306,7 @@ TEST_CASE("Journal: hostile lengths and counts allocate nothing") {
   CHECK_FALSE(DecodeOutcomeHead(all).ok());
   CHECK_FALSE(DecodeListed(all, [](std::string_view) {}).ok());
   Bytes counts(4 + 16 + 4, std::byte{0});  // Format, run, started.
-  counts[0] = std::byte{1};
+  counts[0] = static_cast<std::byte>(kJournalFormat);
   counts.resize(counts.size() + 4, std::byte{0xFF});  // Roots.
   CHECK_FALSE(DecodeSession(counts).ok());
 }

@@ -183,5 +183,15 @@ TEST_CASE("PathFilter: a path is not reached through an excluded folder") {
   CHECK(filter.Reaches("a", true));
 }
 
+TEST_CASE("Glob: without regard to case a letter stands for both") {
+  CHECK(Glob("*.PKL", true).Matches("a.pkl"));
+  CHECK(Glob("model-[a-f].bin", true).Matches("MODEL-C.BIN"));
+  CHECK_FALSE(Glob("model-[a-f].bin", true).Matches("MODEL-G.BIN"));
+  CHECK_FALSE(Glob("[!a]", true).Matches("A"));
+  CHECK(Glob("{A,b}", true).Matches("B"));
+  CHECK_FALSE(Glob("a\xff", true).Matches("a\xdf"));
+  CHECK_FALSE(Glob("*.PKL").Matches("a.pkl"));
+}
+
 }  // namespace
 }  // namespace scanengine

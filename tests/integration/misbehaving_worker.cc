@@ -6,14 +6,7 @@
 // contains "trigger": then it does what MODE says. Modes that start with
 // "hello-" or "start-" act before any task. The table is the list of ways to
 // fail that the supervisor must survive; each is a row in
-// misbehaving_worker_test.cc.
-
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+// misbehaving_rows_*.cc.
 
 #include <array>
 #include <cstdint>
@@ -30,18 +23,7 @@
 #include "ipc/frame_codec.h"
 #include "ipc/messages.h"
 #include "ipc/status_board.h"
-
-// Sanitizers would turn a signal into an exit code; the names are theirs.
-// NOLINTBEGIN(bugprone-reserved-identifier)
-extern "C" const char* __asan_default_options() {
-  return "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
-         "handle_sigill=0:detect_leaks=0";
-}
-extern "C" const char* __tsan_default_options() {
-  return "handle_segv=0:handle_abort=0:handle_sigbus=0:handle_sigfpe=0:"
-         "handle_sigill=0";
-}
-// NOLINTEND(bugprone-reserved-identifier)
+#include "tests/integration/misbehaving_system.h"
 
 namespace {
 
@@ -50,28 +32,19 @@ using scanengine::Encode;
 using scanengine::MessageType;
 using scanengine::ScanReply;
 using scanengine::TaskRequest;
+using namespace scanengine::testing;  // NOLINT(google-build-using-namespace)
 using Bytes = std::vector<std::byte>;
 
 struct Self {
   std::unique_ptr<scanengine::StatusBoardWriter> board;
-  int board_fd = -1;
   const TaskRequest* task = nullptr;
 };
 Self self;
 
-void Write(const void* data, std::size_t size) {
-  const char* at = static_cast<const char*>(data);
-  while (size != 0) {
-    const ssize_t put = ::write(1, at, size);
-    if (put <= 0) ::_exit(79);
-    at += put;
-    size -= static_cast<std::size_t>(put);
-  }
-}
 void WriteFrame(MessageType type, const Bytes& payload) {
   Bytes frame;
   AppendFrame(type, payload, &frame);
-  Write(frame.data(), frame.size());
+  WriteOut(frame.data(), frame.size());
 }
 void WriteReply(scanengine::TaskId task) {
   ScanReply reply;
@@ -82,89 +55,40 @@ void WriteHello(std::uint32_t version, const std::string& build) {
   scanengine::WorkerHello hello;
   hello.protocol_version = version;
   hello.build_id = build;
-  hello.pid = static_cast<std::uint32_t>(::getpid());
+  hello.pid = OwnPid();
   WriteFrame(MessageType::kWorkerHello, Encode(hello));
 }
-void WriteRaw(const std::string& bytes) { Write(bytes.data(), bytes.size()); }
-
-[[noreturn]] void Hang() {
-  while (true) ::pause();
-}
-[[noreturn]] void Raise(int number) {
-  ::signal(number, SIG_DFL);
-  ::raise(number);
-  ::_exit(99);
-}
-
-void FaultAgain(int) {
-  static volatile int* const nowhere = nullptr;
-  *nowhere = 1;
-}
-// A handler that crashes in turn, as crash reporters do.
-void FaultInHandler() {
-  struct sigaction action {};
-  action.sa_handler = FaultAgain;
-  ::sigaction(SIGSEGV, &action, nullptr);
-  ::raise(SIGSEGV);
-}
-void BlockAll() {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, nullptr);
-}
-void IgnoreTerm() { ::signal(SIGTERM, SIG_IGN); }
-
-int Overflow(int depth) {
-  static volatile bool for_ever = true;
-  volatile char frame[4096];
-  frame[0] = static_cast<char>(depth);
-  return for_ever ? Overflow(depth + 1) + frame[0] : 0;
+void WriteRaw(const std::string& bytes) {
+  WriteOut(bytes.data(), bytes.size());
 }
 
 void EatMemory() {
   for (int i = 0; i < 4096; ++i) {
     auto* block = static_cast<char*>(std::malloc(16 << 20));
-    if (block == nullptr) Raise(SIGABRT);
+    if (block == nullptr) Crash();
     std::memset(block, 1, 16 << 20);
-    ::usleep(2'000);
+    Pause(2);
   }
   Hang();
 }
 
-using Action = void (*)();
-
 const std::map<std::string, Action>& Modes() {
   static const std::map<std::string, Action> modes{
       // Ways to end.
-      {"exit-0", [] { ::_exit(0); }},
-      {"exit-7", [] { ::_exit(7); }},
-      {"exit-watchdog", [] { ::_exit(75); }},
-      {"abort", [] { Raise(SIGABRT); }},
-      {"segv", [] { Raise(SIGSEGV); }},
-      {"bus", [] { Raise(SIGBUS); }},
-      {"fpe", [] { Raise(SIGFPE); }},
-      {"ill", [] { Raise(SIGILL); }},
-      {"sys", [] { Raise(SIGSYS); }},
-      {"xcpu", [] { Raise(SIGXCPU); }},
-      {"xfsz", [] { Raise(SIGXFSZ); }},
-      {"kill", [] { Raise(SIGKILL); }},
-      {"stack-overflow", [] { ::_exit(Overflow(0)); }},
-      {"fault-in-handler", FaultInHandler},
+      {"exit-0", [] { Leave(0); }},
+      {"exit-7", [] { Leave(7); }},
+      {"crash", [] { Crash(); }},
+      {"exit-watchdog", [] { Leave(75); }},
       {"exit-between-tasks",
        [] {
          WriteReply(self.task->id);
-         ::_exit(0);
+         Leave(0);
        }},
       // Ways not to end.
       {"hang", [] { Hang(); }},
       {"hang-ignoring-term",
        [] {
          IgnoreTerm();
-         Hang();
-       }},
-      {"hang-blocking-all",
-       [] {
-         BlockAll();
          Hang();
        }},
       {"hang-busy",
@@ -174,31 +98,15 @@ const std::map<std::string, Action>& Modes() {
          while (for_ever) {
          }
        }},
-      {"stop-itself", [] { Raise(SIGSTOP); }},
       {"reads-nothing-writes-nothing",
        [] {
-         ::close(0);
+         CloseIn();
          Hang();
        }},
       {"close-pipe-and-hang",
        [] {
-         ::close(1);
+         CloseOut();
          Hang();
-       }},
-      {"grandchild-keeps-pipe",
-       [] {
-         if (::fork() == 0) {
-           ::setsid();  // Out of reach of a kill of the group.
-           ::prctl(PR_SET_PDEATHSIG, 0);
-           ::alarm(20);
-           Hang();
-         }
-         Raise(SIGSEGV);
-       }},
-      {"grandchild-in-group",
-       [] {
-         if (::fork() == 0) Hang();
-         Raise(SIGSEGV);
        }},
       {"eat-memory", EatMemory},
       // Bytes that are no message.
@@ -206,12 +114,12 @@ const std::map<std::string, Action>& Modes() {
       {"half-a-frame-then-exit",
        [] {
          WriteRaw(std::string("SE\x04\x00\x10\x00", 6));
-         ::_exit(0);
+         Leave(0);
        }},
       {"half-a-frame-then-crash",
        [] {
          WriteRaw(std::string("SE\x04\x00\x10\x00", 6));
-         Raise(SIGSEGV);
+         Crash();
        }},
       {"half-a-frame-then-hang",
        [] {
@@ -232,7 +140,7 @@ const std::map<std::string, Action>& Modes() {
        [] {
          for (;;) {
            WriteRaw("S");
-           ::usleep(20'000);
+           Pause(20);
            Hang();
          }
        }},
@@ -245,9 +153,7 @@ const std::map<std::string, Action>& Modes() {
        [] {
          IgnoreTerm();
          const std::string block(1 << 16, 'e');
-         for (;;) {
-           if (::write(2, block.data(), block.size()) < 0) ::_exit(79);
-         }
+         for (;;) WriteErr(block.data(), block.size());
        }},
       // Messages that lie.
       {"empty-replies",
@@ -288,19 +194,7 @@ const std::map<std::string, Action>& Modes() {
       {"board-foreign-then-crash",
        [] {
          self.board->BeginTask(999'999);
-         Raise(SIGSEGV);
-       }},
-      {"board-garbage-then-crash",
-       [] {
-         void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-                             self.board_fd, 0);
-         if (page != MAP_FAILED) std::memset(page, 0xa5, 4096);
-         Raise(SIGSEGV);
-       }},
-      {"board-shrink-then-crash",
-       [] {
-         if (::ftruncate(self.board_fd, 0) == 0) ::_exit(98);
-         Raise(SIGSEGV);
+         Crash();
        }},
       {"board-silent-hang",
        [] {
@@ -311,15 +205,22 @@ const std::map<std::string, Action>& Modes() {
   return modes;
 }
 
+std::map<std::string, Action> AllModes() {
+  std::map<std::string, Action> all = Modes();
+  all.merge(SystemModes());
+  return all;
+}
+
 const std::map<std::string, Action>& StartModes() {
   static const std::map<std::string, Action> modes{
-      {"start-exit", [] { ::_exit(3); }},
+      {"start-exit", [] { Leave(3); }},
       {"start-complaint",
        [] {
-         std::fputs("no room for a worker\n", stderr);
-         ::_exit(3);
+         const std::string text = "no room for a worker\n";
+         WriteErr(text.data(), text.size());
+         Leave(3);
        }},
-      {"start-crash", [] { Raise(SIGSEGV); }},
+      {"start-crash", [] { Crash(); }},
       {"hello-never", [] { Hang(); }},
       {"hello-garbage",
        [] {
@@ -340,25 +241,25 @@ const std::map<std::string, Action>& StartModes() {
 }
 
 void Serve(const std::string& mode) {
-  const auto action = Modes().find(mode);
+  const std::map<std::string, Action> all = AllModes();
+  const auto action = all.find(mode);
   scanengine::FrameDecoder decoder;
   std::array<std::byte, 65536> buffer;
   while (true) {
-    const ssize_t got = ::read(0, buffer.data(), buffer.size());
-    if (got <= 0) ::_exit(0);
-    const auto frames =
-        decoder.Feed(std::span(buffer).first(static_cast<std::size_t>(got)));
-    if (!decoder.status().ok()) ::_exit(97);
+    const std::size_t got = ReadIn(buffer.data(), buffer.size());
+    if (got == 0) Leave(0);
+    const auto frames = decoder.Feed(std::span(buffer).first(got));
+    if (!decoder.status().ok()) Leave(97);
     for (const auto& frame : frames) {
       if (frame.type != MessageType::kTasks) continue;
       auto tasks = scanengine::DecodeTasks(frame.payload);
-      if (!tasks.ok()) ::_exit(96);
+      if (!tasks.ok()) Leave(96);
       for (const TaskRequest& task : tasks.value()) {
         self.task = &task;
         self.board->BeginTask(task.id);
         self.board->SetPhase("misbehave");
         const bool trigger = task.path.find("trigger") != std::string::npos;
-        if (trigger && action != Modes().end()) {
+        if (trigger && action != all.end()) {
           action->second();
           if (mode != "exit-between-tasks") continue;
         }
@@ -373,16 +274,21 @@ void Serve(const std::string& mode) {
 
 int main(int argc, char** argv) {
   std::string mode;
+  scanengine::NativeHandle board_handle = scanengine::kNoHandle;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
     if (name == "--mode") mode = argv[i + 1];
-    if (name == "--board") self.board_fd = std::atoi(argv[i + 1]);
+    if (name == "--board") board_handle = std::atol(argv[i + 1]);
   }
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::prctl(PR_SET_DUMPABLE, 0);  // No core files from tests.
-  auto board = scanengine::StatusBoardWriter::Attach(self.board_fd);
+  PrepareSystem(board_handle);
+  auto board = scanengine::StatusBoardWriter::Attach(board_handle);
   if (!board.ok()) return 95;
   self.board = std::move(board).value();
+  // A test of a mode that is not there would show nothing.
+  if (!mode.empty() && mode != "none" && !StartModes().contains(mode) &&
+      !AllModes().contains(mode)) {
+    return 94;
+  }
   const auto start = StartModes().find(mode);
   if (start != StartModes().end()) {
     start->second();

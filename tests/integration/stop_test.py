@@ -105,7 +105,7 @@ class Stop(program.Case):
         self.check_nothing_left(worker)
 
     def test_in_process_is_stopped_as_well(self):
-        program.slow_file(self.make_in())
+        program.slow_file(self.make_in(), members=99)
         self.write("in/f.pkl", program.EVIL)
         run = self.start("--format", "json", "--isolation", "in-process",
                          "--timeout", "150", "in/0.zip", "in/f.pkl")
@@ -114,7 +114,9 @@ class Stop(program.Case):
         run.process.send_signal(signal.SIGINT)
         program.wait_until(lambda: "stop" in run.messages(), "the notice")
         run.process.send_signal(signal.SIGINT)
-        self.check_partial(run.wait(), 130)
+        ended = run.wait()
+        by_status = self.check_partial(ended, 130)
+        self.assertEqual(by_status["cancelled"], 2, ended)
 
     def test_kill_leaves_nothing_and_the_next_run_works(self):
         run, worker = self.start_and_hold()
@@ -140,7 +142,7 @@ class LostWorkers(program.Case):
         return run, program.hold_worker(run)
 
     def test_a_held_worker_is_timed_out_and_the_rest_scanned(self):
-        run, worker = self.hold("--timeout", "1", "--retries", "0")
+        run, worker = self.hold("--timeout", "8", "--retries", "0")
         ended = run.wait()
         self.assertEqual(ended.code, 2, ended)
         self.assertEqual(ended.statuses(), {"slow.zip": "timed-out",

@@ -1,7 +1,6 @@
 #ifndef SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 #define SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 
-#include <csignal>
 #include <deque>
 #include <map>
 #include <optional>
@@ -12,6 +11,7 @@
 #include "engine/clock.h"
 #include "engine/supervisor.h"
 #include "engine/worker_launcher.h"
+#include "tests/support/native_ends.h"
 
 namespace scanengine::testing {
 
@@ -163,12 +163,12 @@ class FakeLauncher final : public WorkerLauncher {
     log.push_back("term");
     const auto at = workers_.find(worker);
     if (at == workers_.end() || at->second.stubborn) return;
-    End(worker, {NativeEnd::Kind::kSignaled, SIGTERM});
+    End(worker, TerminatedEnd());
   }
   void Kill(WorkerId worker) override {
     log.push_back("kill");
     if (workers_.contains(worker)) {
-      End(worker, {NativeEnd::Kind::kSignaled, SIGKILL});
+      End(worker, KilledEnd());
     }
   }
 
@@ -279,9 +279,9 @@ class FakeLauncher final : public WorkerLauncher {
       events_.emplace_back(WorkerFaulted{id, "scripted garbage"});
       return;
     }
-    if (step == "segv") End(id, {NativeEnd::Kind::kSignaled, SIGSEGV});
-    if (step == "kill") End(id, {NativeEnd::Kind::kSignaled, SIGKILL});
-    if (step == "sigsys") End(id, {NativeEnd::Kind::kSignaled, SIGSYS});
+    if (step == "segv") End(id, CrashEnd());
+    if (step == "kill") End(id, KilledEnd());
+    if (step == "sigsys") End(id, SandboxEnd());
     if (step == "exit7") End(id, {NativeEnd::Kind::kExited, 7});
   }
 

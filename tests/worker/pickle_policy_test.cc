@@ -102,6 +102,27 @@ TEST_CASE("Pickle policy: a user's lines extend both tables") {
                       .Stop()) == Severities{Severity::kMedium});
 }
 
+TEST_CASE("Pickle policy: __new__ of a vetted class is vetted") {
+  const auto made = [](std::string_view module, std::string_view name) {
+    return PickleBuilder()
+        .StackGlobal("builtins", "getattr")
+        .StackGlobal(module, name)
+        .Text("__new__")
+        .Tuple2()
+        .Reduce()
+        .StackGlobal(module, name)
+        .Tuple1()
+        .Reduce()
+        .Stop();
+  };
+  CHECK(Policy().Of(made("mine", "Class")) != Severities{});
+  CHECK(Policy("vetted\tmine\tClass").Of(made("mine", "Class")) ==
+        Severities{});
+  CHECK(Policy().Of(made("builtins", "type")) != Severities{});
+  CHECK(Policy().Of(made("subprocess", "Popen")).front() ==
+        Severity::kCritical);
+}
+
 TEST_CASE("Pickle policy: the advice says how to vet a name") {
   const ScanReply reply = Policy().Scan(Calls("mine.net", "f"));
   REQUIRE(reply.findings.size() == 1);

@@ -72,7 +72,7 @@ class PickleCaller {
   }
   PickleValue NewText(PickleNodeKind kind, std::string_view text);
   PickleValue FromContainer(PickleValue item);
-  void Touch(const Values& arguments);
+  void Touch(PickleValue arguments);
   PickleValue GetNamedAttribute(PickleValue object, PickleValue name);
   PickleValue Apply(PickleValue function, PickleValue arguments,
                     PickleValue state);
@@ -116,15 +116,18 @@ PickleValue PickleCaller::FromContainer(PickleValue item) {
 }
 
 // Lists, dicts and sets among |arguments| may be changed by what is called.
-void PickleCaller::Touch(const Values& arguments) {
-  for (const PickleValue value : arguments) {
-    if (!value.Is(Kind::kNode)) continue;
-    PickleNode& node = m_.arena_.node(value);
-    const bool mutable_kind = node.kind == PickleNodeKind::kList ||
-                              node.kind == PickleNodeKind::kDict ||
-                              node.kind == PickleNodeKind::kSet;
-    if (mutable_kind) node.touched = true;
-  }
+void PickleCaller::Touch(PickleValue arguments) {
+  if (!m_.HasArguments(arguments)) return;
+  m_.arena_.AnyItem(
+      arguments, PickleArena::kMaxKeptAlive, [this](PickleValue value) {
+        if (!value.Is(Kind::kNode)) return false;
+        PickleNode& node = m_.arena_.node(value);
+        const bool mutable_kind = node.kind == PickleNodeKind::kList ||
+                                  node.kind == PickleNodeKind::kDict ||
+                                  node.kind == PickleNodeKind::kSet;
+        if (mutable_kind) node.touched = true;
+        return false;
+      });
 }
 
 PickleValue PickleCaller::BoundMethod(std::string_view type, PickleValue object,
@@ -347,7 +350,7 @@ std::optional<std::string> PickleCaller::Joined(const std::string& separator,
 
 PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
   if (m_.globals_[callee.index()].meaning == PickleMeaning::kOpaque) {
-    if (const auto given = m_.ArgumentsOf(arguments)) Touch(*given);
+    Touch(arguments);
     return Result(callee, arguments);
   }
   // A copy: the table grows while the call is worked out.
@@ -363,7 +366,9 @@ PickleValue PickleCaller::CallName(PickleValue callee, PickleValue arguments) {
       return GetAttribute(At(a, 0), "__dict__");
     case PickleMeaning::kGetItem: {
       const PickleValue found = GetItem(At(a, 0), At(a, 1));
-      if (of.name == "dict.pop" || of.name == "dict.setdefault") Touch(a);
+      if (of.name == "dict.pop" || of.name == "dict.setdefault") {
+        Touch(arguments);
+      }
       return found;
     }
     case PickleMeaning::kCallFirst:

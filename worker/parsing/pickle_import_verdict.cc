@@ -132,15 +132,33 @@ bool IsPlainDataMethod(const PickleGlobal& global) {
                             method);
 }
 
+// Protocol 2 makes an object whose __new__ takes keywords by a call of
+// Class.__new__, which does what NEWOBJ does.
+ImportJudgement JudgeWritten(const ImportPolicy& policy,
+                             std::string_view module, std::string_view name) {
+  constexpr std::string_view kNew = ".__new__";
+  const ImportJudgement written = policy.Judge(module, name);
+  if (written.verdict == ImportVerdict::kDangerous || !name.ends_with(kNew)) {
+    return written;
+  }
+  name.remove_suffix(kNew.size());
+  const ImportJudgement made = policy.Judge(module, name);
+  const bool harmless = made.verdict == ImportVerdict::kVetted &&
+                        policy.JudgeConstructor(module, name).verdict !=
+                            ImportVerdict::kDangerous;
+  return harmless ? made : written;
+}
+
 }  // namespace
 
 ImportJudgement JudgeName(const ImportPolicy& policy,
                           const PickleGlobal& global) {
   if (IsPlainDataMethod(global)) return {ImportVerdict::kVetted, {}, {}, {}};
-  const ImportJudgement plain = policy.Judge(global.module, global.name);
+  const ImportJudgement plain =
+      JudgeWritten(policy, global.module, global.name);
   const PickleName fixed = FixPythonTwoName(global.module, global.name);
   if (fixed.module == global.module && fixed.name == global.name) return plain;
-  const ImportJudgement other = policy.Judge(fixed.module, fixed.name);
+  const ImportJudgement other = JudgeWritten(policy, fixed.module, fixed.name);
   // Old names of vetted ones are in no table.
   if (plain.verdict == ImportVerdict::kUnvetted) return other;
   return Badness(other.verdict) > Badness(plain.verdict) ? other : plain;

@@ -96,8 +96,9 @@ void PickleJudge::Report(const Rule& rule, Sighting sighting) {
   context_.Report(rule, severity, sighting);
 }
 
-PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,
-                                      std::uint32_t id) {
+// REQUIRES: |id| is not kNoPickleGlobal.
+PickleJudge::Known& PickleJudge::KnowAnother(const PickleMachine& machine,
+                                             std::uint32_t id) {
   if (id >= known_.size()) known_.resize(std::size_t{id} + 1);
   Known& known = known_[id];
   if (!known.judged) {
@@ -109,7 +110,12 @@ PickleJudge::Known& PickleJudge::Know(const PickleMachine& machine,
     const std::string path = global.Path();
     known.holder = std::binary_search(kHolders.begin(), kHolders.end(), path);
     known.is_type = path == "builtins.type";
+    known.plain = known.judgement.verdict == ImportVerdict::kVetted &&
+                  known.constructor.verdict != ImportVerdict::kDangerous &&
+                  global.meaning == PickleMeaning::kOpaque && !known.is_type;
   }
+  last_id_ = id;
+  last_ = &known;
   return known;
 }
 
@@ -390,6 +396,12 @@ void PickleJudge::JudgeAttributeNames(const PickleMachine& machine,
 void PickleJudge::OnCall(const PickleMachine& machine, const PickleCall& call) {
   switch (call.target) {
     case PickleCall::Target::kName: {
+      if (Known& known = Know(machine, call.global);
+          known.plain && !known.computed) {
+        known.called = true;
+        JudgeOperands(machine, call);
+        return;
+      }
       JudgeNamed(machine, call);
       const PickleMeaning meaning = machine.global(call.global).meaning;
       if (meaning == PickleMeaning::kGetAttr ||

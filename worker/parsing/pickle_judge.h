@@ -64,13 +64,18 @@ class PickleJudge final : public PickleObserver {
     bool computed = false;  // Imported by a name that was put together.
     bool holder = false;    // Holds what it is given and calls nothing.
     bool is_type = false;   // builtins.type
+    bool plain = false;     // A call matters only for what it is given.
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;
     ImportJudgement constructor;  // When it is called with arguments.
   };
 
-  Known& Know(const PickleMachine& machine, std::uint32_t id);
+  Known& Know(const PickleMachine& machine, std::uint32_t id) {
+    // Most calls are of the same few classes, one after the other.
+    return id == last_id_ ? *last_ : KnowAnother(machine, id);
+  }
+  Known& KnowAnother(const PickleMachine& machine, std::uint32_t id);
   /// What is looked for in values that are given to a call or an object.
   enum class Sought : std::uint8_t {
     kAnything,
@@ -123,6 +128,8 @@ class PickleJudge final : public PickleObserver {
   ByteSource& source_;
   const PickleOptions& options_;
   std::deque<Known> known_;  // References to its elements stay valid.
+  Known* last_ = nullptr;    // Of last_id_.
+  std::uint32_t last_id_ = kNoPickleGlobal;
   std::uint32_t unresolved_ = 0;
   std::optional<std::uint64_t> crossed_;
 };

@@ -313,10 +313,7 @@ std::string PickleMachine::HeadOf(PickleValue value, std::size_t size) const {
 std::optional<std::vector<PickleValue>> PickleMachine::ArgumentsOf(
     PickleValue value) const {
   if (value.Is(PickleKind::kEmptyTuple)) return std::vector<PickleValue>();
-  if (!arena_.IsNode(value, PickleNodeKind::kTuple) &&
-      !arena_.IsNode(value, PickleNodeKind::kList)) {
-    return std::nullopt;
-  }
+  if (!HasArguments(value)) return std::nullopt;
   return arena_.Items(value);
 }
 
@@ -330,14 +327,19 @@ std::optional<PickleValue> PickleMachine::Lookup(PickleValue state,
     return std::nullopt;
   }
   if (!arena_.IsNode(state, PickleNodeKind::kDict)) return std::nullopt;
-  const auto items = arena_.Items(state);
   std::optional<PickleValue> last;  // A later entry replaces an earlier one.
-  for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-    if (arena_.IsNode(items[i], PickleNodeKind::kText) &&
-        arena_.text(items[i]) == key) {
-      last = items[i + 1];
+  bool is_key = true;
+  bool matches = false;
+  arena_.AnyItem(state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
+    if (is_key) {
+      matches = arena_.IsNode(item, PickleNodeKind::kText) &&
+                arena_.text(item) == key;
+    } else if (matches) {
+      last = item;
     }
-  }
+    is_key = !is_key;
+    return false;
+  });
   return last;
 }
 

@@ -253,6 +253,11 @@ class PickleMachine {
   std::optional<std::string> TextOf(PickleValue value) const;
   /// Items of a tuple or list; nothing if they are not known.
   std::optional<std::vector<PickleValue>> ArgumentsOf(PickleValue value) const;
+  /// True for a tuple or list that is kept; not for the empty tuple.
+  bool HasArguments(PickleValue value) const {
+    return arena_.IsNode(value, PickleNodeKind::kTuple) ||
+           arena_.IsNode(value, PickleNodeKind::kList);
+  }
   /// Value of |key| in the dict |state| (or in a tuple of dicts, as slots
   /// have); nothing if it is not there.
   std::optional<PickleValue> Lookup(PickleValue state,
@@ -280,6 +285,7 @@ class PickleMachine {
 
   // pickle_run.cc: the loop.
   class Hot;
+  template <bool kText>
   void RunPlain();
   bool Step();
 

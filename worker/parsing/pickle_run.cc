@@ -3,6 +3,7 @@
 
 #include "worker/parsing/pickle_machine.h"
 #include "worker/parsing/pickle_nested.h"
+#include "worker/parsing/pickle_plain_lines.h"
 
 namespace scanengine {
 namespace {
@@ -47,7 +48,12 @@ class PickleMachine::Hot {
   bool HasRoom() const { return end_ - at_ > kLongestPlain; }
   /// Executes an opcode that is plain; false, with nothing done, if the next
   /// one is not, or is wrong. REQUIRES: HasRoom() and room on the stack.
+  /// Without |kText| opcodes of protocol 0 that later ones have no use for are
+  /// not plain: code that is not there leaves the registers to the rest.
+  template <bool kText>
   bool Execute();
+  /// Those opcodes of protocol 0.
+  bool ExecuteText();
 
  private:
   bool Push(PickleValue value, std::ptrdiff_t size) {
@@ -76,7 +82,56 @@ class PickleMachine::Hot {
     }
     return Push(made, head + static_cast<std::ptrdiff_t>(size));
   }
-  bool Get(std::uint32_t index, std::ptrdiff_t size) {
+  // What follows the opcode. Its last byte is for Step(), which sees that a
+  // frame ends.
+  PickleInput Operand() const { return {at_ + 1, end_ - 1}; }
+  bool PlainLine(const PlainPickleText& line) {
+    if (line.size == 0 ||
+        (line.text.size() >= kLeastPicklePayload && MayHoldPickle(line.text))) {
+      return false;
+    }
+    return Push(m_.arena_.AddText(PickleNodeKind::kText, line.text),
+                static_cast<std::ptrdiff_t>(line.size + 1));
+  }
+  bool Integer(bool is_long) {
+    const PlainPickleNumber number = PlainInteger(Operand(), true, is_long);
+    return number.size != 0 &&
+           Push(PickleValue::Int(number.value),
+                static_cast<std::ptrdiff_t>(number.size + 1));
+  }
+  bool Float() {
+    const std::size_t size = PlainFloatSize(Operand());
+    return size != 0 && Push(PickleValue::Of(PickleKind::kFloat),
+                             static_cast<std::ptrdiff_t>(size + 1));
+  }
+  /// GET and PUT: the index is a line.
+  bool WithIndex(bool (Hot::*execute)(std::uint64_t, std::ptrdiff_t)) {
+    const PlainPickleNumber index = PlainInteger(Operand(), false, false);
+    return index.size != 0 &&
+           (this->*execute)(static_cast<std::uint64_t>(index.value),
+                            static_cast<std::ptrdiff_t>(index.size + 1));
+  }
+  bool Long1(std::size_t size) {
+    constexpr std::size_t kMostKept = 7;
+    if (end_ - at_ <= static_cast<std::ptrdiff_t>(size + 2)) return false;
+    PickleValue value = PickleValue::Of(PickleKind::kBigInt);
+    if (size <= kMostKept) {
+      std::uint64_t sum = 0;
+      for (std::size_t i = 0; i < size; ++i) {
+        sum |= std::uint64_t{at_[i + 2]} << (8 * i);
+      }
+      if (size != 0 && (at_[size + 1] & 0x80U) != 0) {
+        sum |= ~std::uint64_t{0} << (8 * size);
+      }
+      value = PickleValue::Int(static_cast<std::int64_t>(sum));
+    }
+    return Push(value, static_cast<std::ptrdiff_t>(size + 2));
+  }
+  bool Get(std::uint64_t index, std::ptrdiff_t size) {
+    if (index > 0xffffffffU) return false;
+    return Recall(static_cast<std::uint32_t>(index), size);
+  }
+  bool Recall(std::uint32_t index, std::ptrdiff_t size) {
     const PickleValue value = m_.memo_.Get(index);
     return value != PickleMemo::kEmpty && Push(value, size);
   }
@@ -147,21 +202,55 @@ class PickleMachine::Hot {
     }
     return false;
   }
+  std::size_t FenceBelowMark() const {
+    return m_.marks_.size() > 1 ? m_.marks_[m_.marks_.size() - 2] : 0;
+  }
+  /// Takes the last mark and what is above it.
+  void TakeMark() {
+    top_ = m_.stack_.data() + m_.marks_.back();
+    m_.fence_ = FenceBelowMark();
+    fence_ = m_.stack_.data() + m_.fence_;
+    m_.marks_.pop_back();
+  }
+  /// TUPLE, LIST and DICT.
+  bool Collect(PickleNodeKind kind) {
+    if (m_.marks_.empty()) return false;
+    const PickleValue* const first = m_.stack_.data() + m_.marks_.back();
+    const bool pairs = kind == PickleNodeKind::kDict;
+    if (pairs && ((top_ - first) % 2 != 0 || AnyUnhashable(first, 2))) {
+      return false;
+    }
+    const bool empty = kind == PickleNodeKind::kTuple && first == top_;
+    const PickleValue made =
+        empty ? PickleValue::Of(PickleKind::kEmptyTuple) : m_.arena_.Add(kind);
+    const bool known = made.Is(PickleKind::kNode);
+    for (const PickleValue* at = first; known && at < top_;
+         at += pairs ? 2 : 1) {
+      if (pairs) {
+        m_.arena_.AppendPair(made, at[0], at[1]);
+      } else {
+        m_.arena_.Append(made, at[0]);
+      }
+    }
+    TakeMark();
+    return Push(made, 1);
+  }
+  bool SetItem() {
+    if (top_ - fence_ < 3 || !PutPairs(top_[-3], top_ - 2)) return false;
+    top_ -= 2;
+    ++at_;
+    return true;
+  }
   /// APPENDS, ADDITEMS and SETITEMS, by what kind of container they are for.
   bool Items(PickleNodeKind kind) {
     if (m_.marks_.empty()) return false;
-    const std::size_t below =
-        m_.marks_.size() > 1 ? m_.marks_[m_.marks_.size() - 2] : 0;
-    PickleValue* const first = m_.stack_.data() + m_.marks_.back();
-    if (m_.marks_.back() <= below) return false;
+    const PickleValue* const first = m_.stack_.data() + m_.marks_.back();
+    if (m_.marks_.back() <= FenceBelowMark()) return false;
     const bool put = kind == PickleNodeKind::kDict
                          ? PutPairs(first[-1], first)
                          : PutItems(first[-1], kind, first);
     if (!put) return false;
-    m_.marks_.pop_back();
-    m_.fence_ = below;
-    fence_ = m_.stack_.data() + below;
-    top_ = first;
+    TakeMark();
     ++at_;
     return true;
   }
@@ -173,6 +262,32 @@ class PickleMachine::Hot {
   const PickleValue* fence_;
 };
 
+inline bool PickleMachine::Hot::ExecuteText() {
+  switch (static_cast<PickleOp>(*at_)) {
+    case PickleOp::kGet:
+      return WithIndex(&Hot::Get);
+    case PickleOp::kPut:
+      return WithIndex(&Hot::Put);
+    case PickleOp::kInt:
+      return Integer(false);
+    case PickleOp::kLong:
+      return Integer(true);
+    case PickleOp::kFloat:
+      return Float();
+    case PickleOp::kUnicode:
+      return PlainLine(PlainText(Operand(), false));
+    case PickleOp::kString:
+      return PlainLine(PlainText(Operand(), true));
+    case PickleOp::kList:
+      return Collect(PickleNodeKind::kList);
+    case PickleOp::kDict:
+      return Collect(PickleNodeKind::kDict);
+    default:
+      return false;
+  }
+}
+
+template <bool kText>
 inline bool PickleMachine::Hot::Execute() {
   const std::uint8_t* operand = at_ + 1;
   switch (static_cast<PickleOp>(*at_)) {
@@ -201,17 +316,21 @@ inline bool PickleMachine::Hot::Execute() {
     case PickleOp::kEmptyDict:
       return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
     case PickleOp::kShortBinUnicode:
+    case PickleOp::kShortBinString:
       return Text(*operand, 2, PickleNodeKind::kText);
     case PickleOp::kBinUnicode:
+    case PickleOp::kBinString:
       return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kText);
     case PickleOp::kShortBinBytes:
       return Text(*operand, 2, PickleNodeKind::kBytes);
     case PickleOp::kBinBytes:
       return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kBytes);
     case PickleOp::kBinGet:
-      return Get(*operand, 2);
+      return Recall(*operand, 2);
     case PickleOp::kLongBinGet:
-      return Get(Load<std::uint32_t>(operand), 5);
+      return Recall(Load<std::uint32_t>(operand), 5);
+    case PickleOp::kLong1:
+      return Long1(*operand);
     case PickleOp::kMemoize:
       return Put(m_.memo_.size() + m_.far_memo_.size(), 1);
     case PickleOp::kBinPut:
@@ -232,13 +351,18 @@ inline bool PickleMachine::Hot::Execute() {
       return Items(PickleNodeKind::kList);
     case PickleOp::kAddItems:
       return Items(PickleNodeKind::kSet);
+    case PickleOp::kSetItem:
+      return SetItem();
     case PickleOp::kSetItems:
       return Items(PickleNodeKind::kDict);
+    case PickleOp::kTuple:
+      return Collect(PickleNodeKind::kTuple);
     default:
-      return false;
+      return kText && ExecuteText();
   }
 }
 
+template <bool kText>
 void PickleMachine::RunPlain() {
   const std::uint64_t room =
       kOpcodesPerProgress - opcodes_ % kOpcodesPerProgress;
@@ -248,13 +372,17 @@ void PickleMachine::RunPlain() {
   if (stack_.size() + left > kMaxStack) return;
   stack_.Reserve(left);
   Hot hot(*this);
-  while (left != 0 && hot.HasRoom() && hot.Execute()) --left;
+  while (left != 0 && hot.HasRoom() && hot.Execute<kText>()) --left;
   opcodes_ += room - 1 - left;
 }
 
 PickleEnd PickleMachine::Run() {
   for (;;) {
-    RunPlain();
+    if (protocol_ == 0) {
+      RunPlain<true>();
+    } else {
+      RunPlain<false>();
+    }
     if (!Step()) break;
     if (reader_.offset() >= frame_end_) [[unlikely]]
       LeaveFrame();

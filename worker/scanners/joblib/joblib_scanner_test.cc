@@ -41,10 +41,11 @@ std::string System() {
 }
 
 std::string Deflated(const std::string& text) {
-  uLongf size = compressBound(text.size());
+  const auto length = static_cast<uLong>(text.size());
+  uLongf size = compressBound(length);
   std::string out(size, '\0');
   REQUIRE(compress2(reinterpret_cast<Bytef*>(out.data()), &size,
-                    reinterpret_cast<const Bytef*>(text.data()), text.size(),
+                    reinterpret_cast<const Bytef*>(text.data()), length,
                     3) == Z_OK);
   out.resize(size);
   return out;

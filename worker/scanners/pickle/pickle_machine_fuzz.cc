@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   const auto board = StatusBoardWriter::Detached();
   ScanEnvironment environment;
   environment.imports = ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
-  environment.limits.max_unpacked = 64 << 20;
+  environment.limits.max_unpacked = 2 << 20;
   environment.board = board.get();
   const auto bytes = std::as_bytes(std::span(data + 1, size - 1));
   MemorySource source(bytes);
