@@ -12,6 +12,7 @@
 // Exit code 126 if the filter cannot be had, 127 if the program cannot.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string_view>
 
 namespace {
@@ -42,14 +44,26 @@ bool IsDue(const Plan& plan, long count) {
   return count == plan.at && ::access(plan.hit, F_OK) != 0;
 }
 
+// Waits for the next call; false when all that it held for are gone.
+bool Receive(int fd, seccomp_notif* request) {
+  while (true) {
+    pollfd ready{fd, POLLIN, 0};
+    if (::poll(&ready, 1, -1) < 0 && errno != EINTR) return false;
+    if ((ready.revents & POLLIN) == 0) {
+      if ((ready.revents & (POLLHUP | POLLERR)) != 0) return false;
+      continue;
+    }
+    std::memset(request, 0, sizeof(*request));  // The kernel insists.
+    if (seccomp_notify_receive(fd, request) == 0) return true;
+    if (errno != EINTR && errno != ENOENT) return false;
+  }
+}
+
 void Listen(int fd, const Plan& plan) {
   seccomp_notif* request = nullptr;
   seccomp_notif_resp* response = nullptr;
   if (seccomp_notify_alloc(&request, &response) != 0) return;
-  for (long count = 1;; ++count) {
-    while (seccomp_notify_receive(fd, request) != 0) {
-      if (errno != EINTR) return;  // All that it held for are gone.
-    }
+  for (long count = 1; Receive(fd, request); ++count) {
     response->id = request->id;
     response->val = 0;
     response->error = 0;
@@ -116,7 +130,6 @@ int main(int argc, char** argv) {
     std::fputs("fail_worker_call: no such filter\n", stderr);
     std::_Exit(126);
   }
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   filter_fd->store(fd);
   ::execv(argv[6], argv + 6);
   std::perror(argv[6]);
