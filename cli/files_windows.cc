@@ -13,6 +13,12 @@ std::FILE* OpenForReading(const std::string& path) {
     errno = ENOENT;
     return nullptr;
   }
+  const DWORD attributes = ::GetFileAttributesW(native.c_str());
+  if (attributes != INVALID_FILE_ATTRIBUTES &&
+      (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+    errno = EISDIR;
+    return nullptr;
+  }
   return ::_wfopen(native.c_str(), L"rb");
 }
 

@@ -164,6 +164,13 @@ Result<std::unique_ptr<ByteSink>> OpenOutputFile(const std::string& path) {
                       spelled.starts_with("//./");
   const std::wstring target = device ? Wide(path) : NativePath(path);
   if (target.empty()) return FileError(ERROR_INVALID_NAME);
+  // Some file systems let administrators write to such a file.
+  const DWORD attributes =
+      device ? FILE_ATTRIBUTE_NORMAL : ::GetFileAttributesW(target.c_str());
+  if (attributes != INVALID_FILE_ATTRIBUTES &&
+      (attributes & FILE_ATTRIBUTE_READONLY) != 0) {
+    return FileError(ERROR_ACCESS_DENIED);
+  }
   OwnedHandle there(::CreateFileW(target.c_str(), GENERIC_WRITE, kShareAll,
                                   nullptr, OPEN_EXISTING, 0, nullptr));
   if (there.ok() && ::GetFileType(there.get()) != FILE_TYPE_DISK) {

@@ -1,12 +1,14 @@
 # scanengine_add_test(<name> [LABEL unit|process|golden|slow]
-#                     SOURCES ... [LINK ...] [DEFINITIONS ...] [TIMEOUT s])
+#                     SOURCES ... [LINK ...] [DEFINITIONS ...] [TIMEOUT s]
+#                     [NOT_IN_WINE test...])
 #
 # One Catch2 executable; each of its test cases becomes a ctest test (in a cross
-# build the executable as a whole). Labels:
+# build the executable as a whole, without the tests NOT_IN_WINE, which it would
+# keep busy for minutes). Labels:
 # unit (no process, no sleep), process (real workers), fuzz-replay, slow.
 function(scanengine_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT"
-                        "SOURCES;LINK;DEFINITIONS")
+                        "SOURCES;LINK;DEFINITIONS;NOT_IN_WINE")
   if(NOT arg_LABEL)
     set(arg_LABEL unit)
   endif()
@@ -19,8 +21,9 @@ function(scanengine_add_test name)
   target_compile_definitions(${name} PRIVATE ${arg_DEFINITIONS})
   if(CMAKE_CROSSCOMPILING)
     # The start of a program costs much more there than most test cases.
-    add_test(NAME ${name} COMMAND ${name} --durations yes)
-    set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 300
+    list(TRANSFORM arg_NOT_IN_WINE PREPEND "~")
+    add_test(NAME ${name} COMMAND ${name} --durations yes ${arg_NOT_IN_WINE})
+    set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT 400
                                             FIXTURES_REQUIRED wine)
     return()
   endif()

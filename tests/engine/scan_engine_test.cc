@@ -442,7 +442,8 @@ TEST_CASE("Scan engine: the sandbox is in force and can be switched off") {
     // Not seccomp, which a sanitizer build goes without.
     const bool confined =
         std::any_of(active.begin(), active.end(), [](const std::string& part) {
-          return part.starts_with("no-new-privs");
+          return part.starts_with("no-new-privs") ||
+                 part == "no-privileges";  // Windows.
         });
     CHECK(confined == sandbox);
     CHECK(observer.outcomes.at(folder / "a.pkl").result.status ==

@@ -285,7 +285,7 @@ int main(int argc, char** argv) {
   if (!board.ok()) return 95;
   self.board = std::move(board).value();
   // A test of a mode that is not there would show nothing.
-  if (mode != "none" && !StartModes().contains(mode) &&
+  if (!mode.empty() && mode != "none" && !StartModes().contains(mode) &&
       !AllModes().contains(mode)) {
     return 94;
   }

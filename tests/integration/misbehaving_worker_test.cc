@@ -39,7 +39,7 @@ class Harness {
     options.max_attempts = 1;
     options.max_external_kills = 2;
     options.grace = milliseconds(50);
-    options.start_deadline = milliseconds(400);
+    options.start_deadline = std::chrono::minutes(1);
     options.one_worker_tasks = 0;
   }
 
@@ -119,7 +119,7 @@ const MisbehaviourRow kRows[] = {
 
 void CheckRow(const MisbehaviourRow& row) {
   Harness harness(row.mode);
-  if (row.until_deadline) harness.deadline = milliseconds(200);
+  if (row.until_deadline) harness.deadline = milliseconds(500);
   harness.Run();
   harness.CheckOthersScanned();
   REQUIRE(harness.sink.outcomes.contains("trigger"));
@@ -155,7 +155,7 @@ TEST_CASE("Misbehaving worker: a second answer does not undo the first") {
 
 TEST_CASE("Misbehaving worker: a board that says nothing buys no time") {
   Harness harness("board-silent-hang");
-  harness.deadline = milliseconds(50);
+  harness.deadline = milliseconds(500);
   harness.Run(3);
   harness.CheckOthersScanned();
   CHECK(harness.sink.outcomes.at("trigger").result.status == kTimedOut);
@@ -190,6 +190,7 @@ TEST_CASE("Misbehaving worker: who cannot even start is no outcome of a file") {
     DYNAMIC_SECTION(mode) {
       Harness harness(mode);
       harness.options.max_spawn_failures = 3;
+      harness.options.start_deadline = milliseconds(400);
       harness.options.workers = 1;
       harness.Run(3);
       CHECK(harness.stats.degraded);

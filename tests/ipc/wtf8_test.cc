@@ -35,7 +35,8 @@ TEST_CASE("WTF-8: every name has a form in bytes and comes back the same") {
 TEST_CASE("WTF-8: all units alone come back the same") {
   for (char32_t unit = 0; unit <= 0xffff; ++unit) {
     const std::u16string name(1, static_cast<char16_t>(unit));
-    if (Utf16FromWtf8(Wtf8FromUtf16(name)) != name) FAIL("unit " << std::to_string(static_cast<unsigned>(unit)));
+    if (Utf16FromWtf8(Wtf8FromUtf16(name)) != name)
+      FAIL("unit " << static_cast<unsigned>(unit));
   }
 }
 
