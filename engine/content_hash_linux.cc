@@ -3,6 +3,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -72,8 +73,11 @@ bool IsLocal(int fd) {
 // Some local file systems keep whole seconds only.
 bool IsFine(std::int64_t time_ns) { return time_ns % 1'000'000 != 0; }
 
-Result<Sha256> HashAll(int fd) {
-  std::vector<std::byte> buffer(kBufferBytes);
+// |size| is what to expect, and no more.
+Result<Sha256> HashAll(int fd, std::uint64_t size) {
+  // Most files are small: a large buffer costs more than reading them.
+  std::vector<std::byte> buffer(static_cast<std::size_t>(
+      std::min<std::uint64_t>(size + 1, kBufferBytes)));
   Sha256Hasher hasher;
   while (true) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
@@ -99,7 +103,7 @@ Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
   if (!is_as_expected()) {
     return Error{ErrorCode::kChanged, "is not what it was"};
   }
-  const Result<Sha256> hash = HashAll(file.get());
+  const Result<Sha256> hash = HashAll(file.get(), expected.size);
   if (!hash.ok()) return hash.error();
   if (!is_as_expected()) {
     return Error{ErrorCode::kChanged, "changed while it was read"};
@@ -111,7 +115,7 @@ Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
 Result<Sha256> HashProgram(const std::string& path) {
   const Descriptor file(path);
   if (file.get() < 0) return FromErrno();
-  return HashAll(file.get());
+  return HashAll(file.get(), kBufferBytes);
 }
 
 }  // namespace scanengine

@@ -22,6 +22,8 @@ constexpr std::uint64_t kMostHashedBytes = 4ULL << 30;
 // What may wait for the thread; outcomes beyond it are not kept.
 constexpr std::size_t kMostPending = 16'384;
 constexpr std::size_t kMostPendingBytes = 32U << 20;
+// Sizes of files that are remembered.
+constexpr std::size_t kMostSizes = 100'000;
 // Stored in one go.
 constexpr std::size_t kBatchBytes = 1U << 20;
 constexpr std::size_t kBatchRows = 2'048;
@@ -193,11 +195,30 @@ OutcomeCache::Answer OutcomeCache::Find(Task& task) {
     const std::lock_guard lock(mutex_);
     tickets_.insert_or_assign(task.id, ticket);
   }
-  const CacheKey size = SizeKey(ticket.stamp.size);
-  const auto hashed = rows_->Find(size);
-  if (!hashed) return Answer::kUnknown;
-  MarkUsed(size, *hashed);
-  return Answer::kMaybe;
+  return WasHashed(ticket.stamp.size) ? Answer::kMaybe : Answer::kUnknown;
+}
+
+// In earlier runs: within one there are too few copies to read files for.
+bool OutcomeCache::WasHashed(std::uint64_t size) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = hashed_.find(size);
+    if (known != hashed_.end()) return known->second;
+  }
+  const CacheKey key = SizeKey(size);
+  const auto found = rows_->Find(key);
+  if (!found) return false;
+  MarkUsed(key, *found);
+  const std::lock_guard lock(mutex_);
+  if (hashed_.size() < kMostSizes) hashed_.emplace(size, true);
+  return true;
+}
+
+bool OutcomeCache::IsFirstHashed(std::uint64_t size) {
+  const std::lock_guard lock(mutex_);
+  if (hashed_.contains(size)) return false;
+  if (hashed_.size() < kMostSizes) hashed_.emplace(size, false);
+  return true;
 }
 
 bool OutcomeCache::FindByContent(Task& task) {
@@ -264,8 +285,11 @@ void OutcomeCache::KeepByContent(const Pending& pending, Batch& batch) {
   if (!hash.ok() || !hash.value().stamps_are_exact) return;
   batch.rows.push_back(
       {ContentKey(pending.path, stamp.size, hash.value().hash), pending.reply});
-  batch.rows.push_back({SizeKey(stamp.size), {}});
-  batch.bytes += pending.reply.size() + 2 * sizeof(CacheKey);
+  batch.bytes += pending.reply.size() + sizeof(CacheKey);
+  if (IsFirstHashed(stamp.size)) {
+    batch.rows.push_back({SizeKey(stamp.size), {}});
+    batch.bytes += sizeof(CacheKey);
+  }
 }
 
 void OutcomeCache::Keep(Pending pending, Batch& batch) {
@@ -284,6 +308,9 @@ void OutcomeCache::Keep(Pending pending, Batch& batch) {
 // False: another run is busy with the file, and |batch| waits.
 bool OutcomeCache::Flush(Batch& batch) {
   if (batch.rows.empty() && batch.used.empty()) return true;
+  // Neighbours in the file one after the other.
+  std::sort(batch.rows.begin(), batch.rows.end(),
+            [](const CacheRow& a, const CacheRow& b) { return a.key < b.key; });
   const bool stored = rows_->Store(batch.rows, batch.used, Hour());
   if (stored || batch.bytes > kMostWaitingBytes) batch = {};
   return stored;

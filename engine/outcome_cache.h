@@ -135,6 +135,8 @@ class OutcomeCache final : public OutcomeRecorder {
   CacheKey ContentKey(const std::string& path, std::uint64_t size,
                       const Sha256& hash) const;
   bool IsOlder(const FileStamp& stamp, std::chrono::nanoseconds age) const;
+  bool WasHashed(std::uint64_t size);
+  bool IsFirstHashed(std::uint64_t size);
   bool Settle(Task& task, std::span<const std::byte> reply);
   void MarkUsed(const CacheKey& key, const CachedValue& found);
   std::int64_t Hour() const { return times_.now() / 3'600'000'000'000; }
@@ -153,6 +155,8 @@ class OutcomeCache final : public OutcomeRecorder {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::unordered_map<TaskId, Ticket> tickets_;
+  // Sizes of files that were hashed, as far as is known; true: in earlier runs.
+  std::unordered_map<std::uint64_t, bool> hashed_;
   std::vector<Pending> pending_;
   std::size_t pending_bytes_ = 0;
   Batch found_;  // What finding adds to what is to be stored.
