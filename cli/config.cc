@@ -130,6 +130,8 @@ void ApplyScanFlags(const ParsedFlags& flags, ScanOptions& scan) {
   ApplyTyped(flags.journal, scan.journal.path);
   scan.journal.resume = flags.resume || flags.resume_force;
   scan.journal.resume_force = flags.resume_force;
+  ApplyTyped(flags.cache_dir, scan.cache.folder);
+  ApplyTyped(flags.cache_size, scan.cache.max_bytes);
 }
 
 ReportOptions BuildReportOptions(const ParsedFlags& flags,

@@ -341,6 +341,22 @@ constexpr Flag kFlags[] = {
      "", false,
      [](std::string_view, ParsedFlags& f) { f.resume_force = true; return OkStatus(); }, FlagUse::kScan},
 
+    // ---- Cache
+    {"cache-dir", '\0', "DIR", FlagGroup::kCache,
+     "do not scan again what did not change since",
+     "Keeps outcomes in DIR, and does not scan a file again whose outcome is "
+     "there: one that did not change (size, times, inode, path), or that has "
+     "the same content and name as another one had. Outcomes hold for the same "
+     "program, policy, limits and isolation only. DIR must belong to you alone "
+     "and must not be in what is scanned. May be used by several runs at once.",
+     "", false,
+     [](std::string_view v, ParsedFlags& f) { return StoreName(v, f.cache_dir); }, FlagUse::kScan},
+    {"cache-size", '\0', "SIZE", FlagGroup::kCache,
+     "how large the cache may grow",
+     "How large the cache may grow. What was not used for longest leaves.",
+     "256MiB", false,
+     [](std::string_view v, ParsedFlags& f) { return Store(ParseSize(v), f.cache_size); }, FlagUse::kScan},
+
     // ---- Inspect
     {"member", '\0', "GLOB", FlagGroup::kInspect,
      "show only members of containers that match",
@@ -391,6 +407,8 @@ std::string_view FlagGroupTitle(FlagGroup group) {
       return "Only for inspect";
     case FlagGroup::kJournal:
       return "Journal";
+    case FlagGroup::kCache:
+      return "Result cache";
     case FlagGroup::kOther:
       return "Other";
   }

@@ -66,6 +66,8 @@ struct ParsedFlags {
   bool no_journal = false;
   bool resume = false;
   bool resume_force = false;
+  std::optional<std::string> cache_dir;
+  std::optional<std::uint64_t> cache_size;
 
   std::optional<ReportFormat> format;
   bool json = false;
@@ -86,10 +88,11 @@ enum class FlagGroup : std::uint8_t {
   kLimits,
   kOutput,
   kJournal,
+  kCache,
   kInspect,
   kOther,
 };
-inline constexpr int kFlagGroupCount = 7;
+inline constexpr int kFlagGroupCount = 8;
 std::string_view FlagGroupTitle(FlagGroup group);
 
 /// Which commands take a flag.

@@ -151,6 +151,7 @@ Json EncodeRun(const FileOutcome& outcome, IsolationMode isolation) {
   out["worker"] = outcome.worker;
   out["isolation"] = mode;
   out["resumed"] = outcome.resumed;
+  out["cached"] = outcome.cached;
   out["duration_us"] = outcome.result.duration_us;
   out["peak_memory_bytes"] = outcome.result.peak_memory;
   return out;
@@ -242,6 +243,8 @@ std::string RunJson(const RunSummary& summary, const ReportOptions& options) {
   out["duration_us"] = summary.wall.count();
   out["stopped"] = summary.stopped;
   out["resumed"] = summary.resumed;
+  out["cached"] = summary.cached;
+  out["scanned"] = summary.scanned;
   out["parallel_scan"] = summary.worker_count > 1;
   out["worker_count"] = summary.worker_count;
   out["workers_started"] = summary.workers_started;

@@ -230,6 +230,18 @@ Status CheckJournalConflicts(const ParsedFlags& f) {
   return Check(conflicts);
 }
 
+Status CheckCacheConflicts(const ParsedFlags& f) {
+  const bool in_process = f.isolation == IsolationMode::kInProcess;
+  const Conflict conflicts[] = {
+      {f.cache_size && !f.cache_dir, "--cache-size needs --cache-dir"},
+      {f.cache_dir && (in_process || f.no_sandbox),
+       "--cache-dir needs workers in a sandbox: without, a file could write to "
+       "the cache"},
+      {f.cache_dir && f.debug_worker, "--debug-worker uses no cache"},
+  };
+  return Check(conflicts);
+}
+
 Status CheckInputConflicts(const ParsedFlags& f) {
   const bool text = !f.format || f.format == ReportFormat::kText;
   const Conflict conflicts[] = {
@@ -243,8 +255,9 @@ Status CheckInputConflicts(const ParsedFlags& f) {
 }
 
 Status CheckConflicts(const ParsedFlags& f) {
-  for (const auto check : {CheckWorkerConflicts, CheckReportConflicts,
-                           CheckJournalConflicts, CheckInputConflicts}) {
+  for (const auto check :
+       {CheckWorkerConflicts, CheckReportConflicts, CheckJournalConflicts,
+        CheckCacheConflicts, CheckInputConflicts}) {
     if (Status status = check(f); !status.ok()) return status;
   }
   return OkStatus();

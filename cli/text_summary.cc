@@ -126,6 +126,13 @@ std::string SummaryText(const RunSummary& summary, const TextStyle& style) {
                             Count(summary.resumed, "outcome", "outcomes"),
                             FieldText(summary.journal)));
   }
+  if (!summary.cache.empty()) {
+    out += Line("cached",
+                fmt::format("{} taken over from {}; {} scanned",
+                            Count(summary.cached, "outcome", "outcomes"),
+                            FieldText(summary.cache),
+                            Count(summary.scanned, "file was", "files were")));
+  }
   const std::string trouble = TroubleText(summary);
   if (!trouble.empty()) out += Line("trouble", trouble);
   if (!summary.fewer_workers_reason.empty()) {

@@ -68,7 +68,8 @@ install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/LICENSE"
 if(TARGET scanengine_engine)
   install(EXPORT scanengine NAMESPACE scanengine::
           FILE scanengine-targets.cmake DESTINATION "${scanengine_package}")
-  set(SCANENGINE_DECODER_LIBRARIES ${scanengine_decoder_packages})
+  set(SCANENGINE_DECODER_LIBRARIES ${scanengine_decoder_packages}
+                                   ${scanengine_cache_packages})
   set(SCANENGINE_WORKER_FILE "${CMAKE_INSTALL_BINDIR}/scanengine-worker")
   configure_package_config_file(
     "${PROJECT_SOURCE_DIR}/cmake/scanengine-config.cmake.in"

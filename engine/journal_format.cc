@@ -16,7 +16,8 @@ constexpr std::size_t kMaxPathBytes = 40U << 20;
 
 constexpr std::uint8_t kHasStamp = 1;
 constexpr std::uint8_t kInProcess = 2;
-constexpr std::uint8_t kKnownFlags = kHasStamp | kInProcess;
+constexpr std::uint8_t kCached = 4;
+constexpr std::uint8_t kKnownFlags = kHasStamp | kInProcess | kCached;
 
 // Appends little-endian integers and texts with their length before them.
 class ByteWriter {
@@ -75,6 +76,7 @@ struct HeadFields {
   std::uint32_t attempts = 0;
   std::uint32_t worker = 0;
   bool in_process = false;
+  bool cached = false;
   std::optional<FileStamp> stamp;
 };
 
@@ -89,6 +91,7 @@ Result<HeadFields> ReadHead(ByteReader& reader) {
   }
   fields.head.status = static_cast<OutcomeStatus>(status);
   fields.in_process = (flags & kInProcess) != 0;
+  fields.cached = (flags & kCached) != 0;
   fields.attempts = reader.U32();
   fields.worker = reader.U32();
   if ((flags & kHasStamp) != 0) {
@@ -162,7 +165,8 @@ std::optional<std::uint64_t> JournalBuffer::AddOutcome(
   const std::size_t begin = Begin(JournalRecordType::kOutcome);
   ByteWriter out(bytes_);
   out.U8(static_cast<std::uint8_t>((outcome.stamp ? kHasStamp : 0) |
-                                   (outcome.in_process ? kInProcess : 0)));
+                                   (outcome.in_process ? kInProcess : 0) |
+                                   (outcome.cached ? kCached : 0)));
   out.U8(static_cast<std::uint8_t>(outcome.result.status));
   out.U32(static_cast<std::uint32_t>(outcome.attempts));
   out.U32(static_cast<std::uint32_t>(outcome.worker));
@@ -365,6 +369,7 @@ Result<FileOutcome> DecodeOutcome(std::span<const std::byte> payload) {
   outcome.attempts = static_cast<int>(fields.value().attempts);
   outcome.worker = static_cast<int>(fields.value().worker);
   outcome.in_process = fields.value().in_process;
+  outcome.cached = fields.value().cached;
   outcome.stamp = fields.value().stamp;
   outcome.ended = ReadText(reader);
   if (!reader.ok()) return Malformed("an outcome is cut short");

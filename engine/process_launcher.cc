@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
@@ -101,6 +102,7 @@ class ProcessLauncher final : public WorkerLauncher {
   void Queue(Connection& c, MessageType type,
              std::span<const std::byte> payload);
   void Write(WorkerId worker);
+  static void GiveUp(Connection& c);
   void ReadOut(WorkerId worker);
   void ReadErr(WorkerId worker);
   static void Keep(Connection& c, std::size_t size);
@@ -215,11 +217,18 @@ void ProcessLauncher::Write(WorkerId worker) {
                       at->writing = false;
                       if (ec) {  // It is going away; its exit follows.
                         at->out_queue.clear();
+                        if (ec != asio::error::broken_pipe) GiveUp(*at);
                         return;
                       }
                       at->out_queue.pop_front();
                       Write(worker);
                     });
+}
+
+// The system failed us, not the worker: nothing that it holds is to blame, as
+// after any kill from outside.
+void ProcessLauncher::GiveUp(Connection& c) {
+  if (!c.end) c.child->Kill();
 }
 
 void ProcessLauncher::Close(WorkerId worker) {
@@ -241,6 +250,7 @@ void ProcessLauncher::ReadOut(WorkerId worker) {
           OnBytes(worker, std::span(at->in_buffer).first(size));
         }
         if (ec) {
+          if (ec != asio::error::eof) GiveUp(*at);
           OnEof(worker);
           return;
         }

@@ -54,7 +54,9 @@ bool IsDecidedByBytes(OutcomeStatus status) {
 }
 
 // Discovery gave the outcome; no worker was asked.
-bool IsByWalk(const FileOutcome& outcome) { return outcome.attempts == 0; }
+bool IsByWalk(const FileOutcome& outcome) {
+  return outcome.attempts == 0 && !outcome.cached;
+}
 
 // Makes room for one more. Those in use stay, and so does what goes with them.
 void RemoveOldest(const std::string& folder) {

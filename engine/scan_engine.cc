@@ -15,6 +15,7 @@
 #include "engine/path_syntax.h"
 #include "engine/process_info.h"
 #include "engine/process_launcher.h"
+#include "engine/run_cache.h"
 #include "engine/run_journal.h"
 #include "engine/supervisor.h"
 #include "engine/task_feed.h"
@@ -69,6 +70,8 @@ class CountingSink final : public EventSink {
     const ScanReply& result = outcome.result;
     ++summary_.files;
     if (outcome.resumed) ++summary_.resumed;
+    if (outcome.cached && !outcome.resumed) ++summary_.cached;
+    if (outcome.attempts > 0 && !outcome.resumed) ++summary_.scanned;
     ++summary_.by_status[static_cast<std::size_t>(result.status)];
     for (const Finding& finding : result.findings) {
       ++summary_
@@ -167,6 +170,20 @@ void TakeOver(const SupervisorStats& stats, RunSummary& summary) {
   summary.sandbox_missing = stats.sandbox_missing;
 }
 
+// Whatever ends a run, its cache is ended before that of which it tells.
+class CacheGuard {
+ public:
+  explicit CacheGuard(RunCache* cache) : cache_(cache) {}
+  ~CacheGuard() {
+    if (cache_ != nullptr) cache_->End();
+  }
+  CacheGuard(const CacheGuard&) = delete;
+  CacheGuard& operator=(const CacheGuard&) = delete;
+
+ private:
+  RunCache* const cache_;
+};
+
 Status CheckOptions(const ScanOptions& options) {
   const auto bad = [](const char* what) {
     return Error{ErrorCode::kInvalidArgument, what};
@@ -237,8 +254,18 @@ class ScanEngine::Impl {
     if (launcher_) launcher_->Interrupt();
     if (fallback_) fallback_->Interrupt();
   }
+  // To whoever takes tasks from the walk.
+  void OnNews() {
+    if (result_cache_) {
+      result_cache_->bell().Ring();
+    } else {
+      Wake();
+    }
+  }
   Status Prepare(const ReadRoots& roots);
   Status StartJournal(CountingSink& sink);
+  Status StartCache(const ReadRoots& roots, CountingSink& sink);
+  OutcomeRecorder* Recorder();
   std::unique_ptr<WorkerLauncher> MakeLauncher(const ReadRoots& roots);
   Task TaskPattern() const;
   void AddStandardInput(TaskFeed& feed);
@@ -253,6 +280,7 @@ class ScanEngine::Impl {
   std::optional<Error> stdin_error_;
   std::atomic<int> stop_requests_{0};
   std::unique_ptr<RunJournal> journal_;
+  std::unique_ptr<RunCache> result_cache_;
   std::atomic<bool> journal_failed_{false};
   EventSink* sink_ = nullptr;  // Set while the supervisor is driven.
   bool told_of_stop_ = false;
@@ -385,6 +413,22 @@ Status ScanEngine::Impl::StartJournal(CountingSink& sink) {
   return OkStatus();
 }
 
+Status ScanEngine::Impl::StartCache(const ReadRoots& roots,
+                                    CountingSink& sink) {
+  Result<std::unique_ptr<RunCache>> cache = RunCache::Start(
+      options_,
+      {imports_, ListFormats(), WorkerPath(options_.worker_path), roots.roots},
+      [&sink](Notice notice) { sink.OnNotice(std::move(notice)); });
+  if (!cache.ok()) return cache.error();
+  result_cache_ = std::move(cache).value();
+  return OkStatus();
+}
+
+OutcomeRecorder* ScanEngine::Impl::Recorder() {
+  return result_cache_ ? result_cache_->RecorderAfter(journal_.get())
+                       : journal_.get();
+}
+
 // Once, as soon as the thread that scans or supervises learns of it: a file
 // that is scanned in this process can take minutes.
 void ScanEngine::Impl::TellOfStop() {
@@ -424,13 +468,17 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
 
   EventDispatcher dispatcher(observer);
   TaskFeed feed(
-      discovery, options_.timeout, [this] { Wake(); }, TaskPattern());
+      discovery, options_.timeout, [this] { OnNews(); }, TaskPattern());
   CountingSink sink(dispatcher, feed);
   for (const std::string& notice : roots.notices) {
     sink.OnNotice({Notice::Kind::kReadRights, notice});
   }
+  if (Status status = StartCache(roots, sink); !status.ok()) {
+    return status.error();
+  }
+  const CacheGuard guard(result_cache_.get());
   if (Status status = StartJournal(sink); !status.ok()) return status.error();
-  dispatcher.SetRecorder(journal_.get());
+  dispatcher.SetRecorder(Recorder());
   feed.SetJournal(journal_.get());
   if (options_.scan_stdin) AddStandardInput(feed);
 
@@ -438,19 +486,23 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   SupervisorOptions supervisor_options = SupervisorOptionsOf(options_);
   const std::string shortage = SetWorkerCount(supervisor_options, sink);
   WorkerLauncher* const first = launcher_ ? launcher_.get() : fallback_.get();
-  Supervisor supervisor(supervisor_options, first, &clock, &feed, &sink);
+  std::unique_ptr<CachedTaskSource> lookups;
+  if (result_cache_) lookups = result_cache_->Wrap(feed, [this] { Wake(); });
+  TaskSource* const source = lookups ? static_cast<TaskSource*>(lookups.get())
+                                     : static_cast<TaskSource*>(&feed);
+  Supervisor supervisor(supervisor_options, first, &clock, source, &sink);
   if (launcher_) supervisor.SetFallback(fallback_.get());
   feed.Start();
+  if (lookups) lookups->Start();
   if (Status status = Drive(supervisor, sink); !status.ok()) {
     if (journal_) journal_->Abandon();
     return status.error();
   }
 
-  const SupervisorStats& stats = supervisor.stats();
   RunSummary summary = sink.TakeSummary();
   summary.stopped = stop_requests_ != 0 || journal_failed_;
   summary.isolation = options_.isolation;
-  TakeOver(stats, summary);
+  TakeOver(supervisor.stats(), summary);
   if (summary.fewer_workers_reason.empty()) {
     summary.fewer_workers_reason = shortage;
   }
@@ -458,7 +510,14 @@ Result<RunSummary> ScanEngine::Impl::Run(ScanObserver& observer) {
   dispatcher.Flush();
   if (journal_) journal_->End(summary);
   summary.stopped = summary.stopped || journal_failed_;
-  if (feed.out_of_memory() || dispatcher.out_of_memory()) {
+  const bool no_memory = feed.out_of_memory() || dispatcher.out_of_memory() ||
+                         (lookups && lookups->out_of_memory());
+  if (result_cache_) {
+    lookups.reset();  // It may still be in the cache.
+    result_cache_->End();
+    summary.cache = result_cache_->folder();
+  }
+  if (no_memory) {
     return Error{ErrorCode::kLimitExceeded, "there is no memory left"};
   }
   {

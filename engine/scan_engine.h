@@ -60,6 +60,15 @@ struct JournalOptions {
   bool resume_force = false;  ///< Then keep those outcomes that still hold.
 };
 
+/// Outcomes of earlier runs, for files that did not change since; used by runs
+/// with the same rules (policy, limits, isolation) and the same build.
+struct CacheOptions {
+  /// Empty: no cache. Must be the user's own and not in what is scanned.
+  std::string folder;
+  /// Of the cache, bytes; what was not used for longest leaves.
+  std::uint64_t max_bytes = 256ULL << 20;
+};
+
 /// What to scan and how. The defaults are those of the program.
 struct ScanOptions {
   std::vector<std::string> paths;  ///< Files and folders; folders are walked.
@@ -94,6 +103,7 @@ struct ScanOptions {
   bool strict_imports = false;       ///< Imports that are not vetted are high.
   ScanLimits limits;
   JournalOptions journal;
+  CacheOptions cache;
 };
 
 /// What became of one file. There is exactly one for each file found.
@@ -107,6 +117,7 @@ struct FileOutcome {
   bool in_process = false;  ///< Scanned without isolation.
   std::string ended;        ///< How its last worker ended: "SIGSEGV"; or empty.
   bool resumed = false;     ///< Taken over from the journal; not scanned now.
+  bool cached = false;      ///< Taken from the result cache; not scanned now.
   /// Of the file when it was found, before it was scanned; nothing if it was
   /// not found as a file.
   std::optional<FileStamp> stamp;
@@ -145,6 +156,7 @@ struct Notice {
     kStopping,        ///< The run was asked to stop.
     kResumed,         ///< What was taken over from a journal.
     kJournal,         ///< Something is wrong with the journal.
+    kCache,           ///< Something is wrong with the result cache.
   };
   Kind kind;
   std::string text;
@@ -170,6 +182,9 @@ struct RunSummary {
   std::vector<std::string> scanners;  ///< Sorted.
   bool stopped = false;               ///< Cancelled: the report is partial.
   std::uint64_t resumed = 0;  ///< Of |files|, taken over from the journal.
+  std::uint64_t cached = 0;   ///< Of |files|, taken from the result cache.
+  std::uint64_t scanned = 0;  ///< Of |files|, given to a worker in this run.
+  std::string cache;          ///< Its folder; empty if there is none.
   std::string journal;        ///< Its file; empty if there is none.
   /// Why the journal could not be written any more, which stopped the run.
   std::optional<Error> journal_error;

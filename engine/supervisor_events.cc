@@ -257,6 +257,7 @@ void Supervisor::Finish(const QueuedTask& task, ScanReply reply, int worker,
   outcome.in_process = in_process_ && worker != 0;
   outcome.ended = std::move(ended);
   outcome.stamp = task.task.stamp;
+  outcome.cached = task.task.cached;
   if (task.task.earlier) {
     const EarlierRun& earlier = *task.task.earlier;
     outcome.attempts = earlier.attempts;

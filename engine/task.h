@@ -38,6 +38,7 @@ struct Task {
   /// Set if the outcome is known and nobody is to be asked.
   std::optional<ScanReply> settled;
   std::optional<EarlierRun> earlier;  ///< Set if that settled it.
+  bool cached = false;                ///< True if the cache settled it.
   std::optional<FileStamp> stamp;     ///< See DiscoveredFile.
   /// Set if it ended a worker, or this program, before this session.
   std::optional<ExitVerdict> ended_worker;

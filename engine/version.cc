@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/process_info.h"
+#include "engine/result_cache.h"
 #include "engine/scan_engine.h"
 
 namespace scanengine {
@@ -26,6 +27,9 @@ std::vector<std::string> BuildFeatures() {
                   std::string_view(SCANENGINE_DECODERS).empty()
                       ? "none in this build"
                       : SCANENGINE_DECODERS),
+      fmt::format("result cache: {}", ResultCacheVersion().empty()
+                                          ? "none in this build"
+                                          : ResultCacheVersion()),
   };
   for (std::string& feature : PlatformFeatures()) {
     features.push_back(std::move(feature));

@@ -66,10 +66,10 @@ TEST_CASE("Flags: the defaults that help shows are those that are used") {
   for (const Flag& flag : AllFlags()) {
     if (flag.default_value.empty()) continue;
     CAPTURE(flag.name);
-    const Config typed =
-        BuildConfig(Parse({"--" + std::string(flag.name),
-                           std::string(flag.default_value), "x"}))
-            .value();
+    const Config typed = BuildConfig(Parse({"--" + std::string(flag.name),
+                                            std::string(flag.default_value),
+                                            "--cache-dir", "d", "x"}))
+                             .value();
     CHECK(typed.scan.workers == untouched.scan.workers);
     CHECK(typed.scan.isolation == untouched.scan.isolation);
     CHECK(typed.scan.timeout == untouched.scan.timeout);
@@ -77,6 +77,7 @@ TEST_CASE("Flags: the defaults that help shows are those that are used") {
     CHECK(typed.scan.memory_limit == untouched.scan.memory_limit);
     CHECK(typed.scan.worker_memory == untouched.scan.worker_memory);
     CHECK(typed.scan.max_file_size == untouched.scan.max_file_size);
+    CHECK(typed.scan.cache.max_bytes == untouched.scan.cache.max_bytes);
     CHECK(typed.report.format == untouched.report.format);
     CHECK(typed.report.fail_on == untouched.report.fail_on);
     CHECK(typed.color == untouched.color);
@@ -325,6 +326,15 @@ TEST_CASE("ParseFlags: wrong usage is one line that names option and value") {
        "--debug-worker takes one file and excludes PATH and --files-from"},
       {{"--debug-worker", "f", "--format", "json"},
        "--debug-worker prints text and excludes another --format"},
+      {{"--cache-size", "1G", "x"}, "--cache-size needs --cache-dir"},
+      {{"--cache-dir", "d", "--isolation", "in-process", "x"},
+       "--cache-dir needs workers in a sandbox: without, a file could write to "
+       "the cache"},
+      {{"--cache-dir", "d", "--no-sandbox", "x"},
+       "--cache-dir needs workers in a sandbox: without, a file could write to "
+       "the cache"},
+      {{"--cache-dir", "d", "--debug-worker", "f"},
+       "--debug-worker uses no cache"},
   };
   for (const RefusalCase& c : cases) {
     std::string typed;

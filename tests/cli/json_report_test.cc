@@ -107,6 +107,8 @@ TEST_CASE("JsonReport: the run object holds what issue 2 asks for") {
       {"duration_us", 2000000},
       {"stopped", false},
       {"resumed", 0},
+      {"cached", 0},
+      {"scanned", 0},
       {"parallel_scan", true},
       {"worker_count", 2},
       {"workers_started", 2},
@@ -126,10 +128,10 @@ TEST_CASE("JsonReport: the run object holds what issue 2 asks for") {
       {"cpu_utilisation", 1.5},
       {"sandbox", {{"active", {"seccomp"}}, {"missing", json::array()}}}};
   CHECK(report["run"] == expected);
-  const json crashed = {
-      {"ended", "SIGSEGV"},          {"attempts", 2},    {"worker", 2},
-      {"isolation", "process"},      {"resumed", false}, {"duration_us", 1234},
-      {"peak_memory_bytes", 8000000}};
+  const json crashed = {{"ended", "SIGSEGV"}, {"attempts", 2},
+                        {"worker", 2},        {"isolation", "process"},
+                        {"resumed", false},   {"duration_us", 1234},
+                        {"cached", false},    {"peak_memory_bytes", 8000000}};
   CHECK(report["files"][0]["run"] == crashed);
 }
 

@@ -25,6 +25,7 @@ import harness
 import program
 
 THEMES = ("worker_faults", "supervisor_faults", "journal_faults",
+          "call_faults", "disk_faults",
           "input_faults", "hostile_tree")
 GUARD = "SCANENGINE_FAULTS_NAMESPACE"
 

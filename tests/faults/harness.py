@@ -244,7 +244,8 @@ def mount_memory(case, name, size):
         capture_output=True, check=False)
     if mounted.returncode != 0:
         case.skipTest("file systems cannot be mounted here")
-    case.addCleanup(subprocess.run, ["umount", "-l", path], check=False)
+    case.addCleanup(subprocess.run, ["umount", "-l", path], check=False,
+                    stderr=subprocess.DEVNULL)
     return path
 
 

@@ -4,11 +4,13 @@ Each tree also holds a plain evil.pkl, which must be found whatever stands besid
 it, and each of the hostile files gets the one status that is right for it.
 """
 
+import io
 import os
 import shutil
 import signal
 import socket
 import stat
+import zipfile
 
 import harness
 import program
@@ -124,6 +126,27 @@ class Tree(FaultCase):
             worst = ended.files()["tree/sparse.pkl"]["findings"][0]["severity"]
             self.assertEqual(worst, "critical" if content == program.EVIL else
                              "info" if content else "medium")
+
+    def test_sparse_archive(self):
+        """a zip archive with a terabyte of nothing around it"""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("evil.pkl", program.EVIL)
+        for name, at in (("front.zip", 0), ("back.zip", TERABYTE)):
+            with open(self.path("tree", name), "wb") as file:
+                try:
+                    file.truncate(2 * TERABYTE)
+                    file.seek(at)
+                    file.write(packed.getvalue())
+                    if at:
+                        file.truncate()
+                except OSError:
+                    self.skipTest("no sparse files of this size here")
+        ended = self.scan("--format", "json", "tree")
+        files = self.judge(ended, {"front.zip": "scanned",
+                                   "back.zip": "scanned"})
+        for file in files.values():
+            self.assertEqual(file["findings"][0]["severity"], "critical")
 
     def test_deep_folders(self):
         """2,500 folders within each other, and an evil file at the bottom"""

@@ -12,6 +12,7 @@ constexpr OutcomeStatus kTimedOut = OutcomeStatus::kTimedOut;
 constexpr OutcomeStatus kSandbox = OutcomeStatus::kSandboxViolation;
 
 const MisbehaviourRow kRows[] = {
+    {"segv", kCrashed, "SIGSEGV"},
     {"abort", kCrashed, "SIGABRT"},
     {"bus", kCrashed, "SIGBUS"},
     {"fpe", kCrashed, "SIGFPE"},

@@ -96,6 +96,7 @@ void IgnoreTerm() { ::signal(SIGTERM, SIG_IGN); }
 
 std::map<std::string, Action> SystemModes() {
   return {
+      {"segv", [] { Raise(SIGSEGV); }},
       {"abort", [] { Raise(SIGABRT); }},
       {"bus", [] { Raise(SIGBUS); }},
       {"fpe", [] { Raise(SIGFPE); }},

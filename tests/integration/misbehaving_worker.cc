@@ -284,6 +284,11 @@ int main(int argc, char** argv) {
   auto board = scanengine::StatusBoardWriter::Attach(board_handle);
   if (!board.ok()) return 95;
   self.board = std::move(board).value();
+  // A test of a mode that is not there would show nothing.
+  if (!mode.empty() && mode != "none" && !StartModes().contains(mode) &&
+      !AllModes().contains(mode)) {
+    return 94;
+  }
   const auto start = StartModes().find(mode);
   if (start != StartModes().end()) {
     start->second();

@@ -142,7 +142,7 @@ class LostWorkers(program.Case):
         return run, program.hold_worker(run)
 
     def test_a_held_worker_is_timed_out_and_the_rest_scanned(self):
-        run, worker = self.hold("--timeout", "1", "--retries", "0")
+        run, worker = self.hold("--timeout", "8", "--retries", "0")
         ended = run.wait()
         self.assertEqual(ended.code, 2, ended)
         self.assertEqual(ended.statuses(), {"slow.zip": "timed-out",

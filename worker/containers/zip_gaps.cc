@@ -26,7 +26,9 @@ bool IsAnyRecord(std::uint32_t signature) {
 // Returns where it is then, which is short of |limit| if reading failed.
 std::uint64_t FindSignature(ByteStream& stream, std::uint64_t limit,
                             bool (*wanted)(std::uint32_t)) {
-  while (stream.offset() < limit) {
+  while (true) {
+    stream.SkipHole();
+    if (stream.offset() >= limit) break;
     const auto want = static_cast<std::size_t>(
         std::min<std::uint64_t>(kSearchBytes, limit - stream.offset()));
     const auto window = stream.Peek(want);
@@ -192,7 +194,9 @@ void ZipGapScanner::Loose(ZipRange range) {
 
 bool ZipGapScanner::AllZero(const ZipRange& range) {
   ByteStream stream(archive_, range.begin, kSearchBytes);
-  while (stream.offset() < range.end) {
+  while (true) {
+    stream.SkipHole();
+    if (stream.offset() >= range.end) break;
     const auto window = stream.Window();
     if (window.empty()) return true;
     const auto size = static_cast<std::size_t>(

@@ -318,6 +318,9 @@ class MeasuredSource final : public ByteSource {
     if (out.size() > rest) out = out.first(static_cast<std::size_t>(rest));
     return base_.ReadAt(offset, out);
   }
+  std::uint64_t NextData(std::uint64_t offset) override {
+    return std::min(size_, base_.NextData(offset));
+  }
   bool random_access() const override { return base_.random_access(); }
 
  private:
