@@ -41,9 +41,12 @@ class UnsizedSource final : public ByteSource {
   ByteSource& base_;
 };
 
-/// The policy tables that come with the program.
+/// The policy tables that come with the program, checked once: that takes
+/// longer than most scans.
 inline ImportPolicy TestPolicy() {
-  return ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
+  static const ImportPolicy policy =
+      ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
+  return policy;
 }
 
 /// Detects and scans |source| as a file called |name|, the way a worker does.

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "ipc/import_policy.h"
 #include "ipc/status_board.h"
+#include "tests/support/scan_bytes.h"
 #include "worker/file_scan.h"
 
 namespace {
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data,
   if (size == 0) return 0;
   const auto board = StatusBoardWriter::Detached();
   ScanEnvironment environment;
-  environment.imports = ImportPolicy::FromBytes(BuiltInPolicyBytes()).value();
+  environment.imports = TestPolicy();
   environment.limits.max_unpacked = 2 << 20;
   environment.board = board.get();
   const auto bytes = std::as_bytes(std::span(data + 1, size - 1));
