@@ -316,7 +316,8 @@ constexpr Flag kFlags[] = {
      "Records every outcome in FILE before it is reported, so that nothing is "
      "lost however the run ends. FILE must not exist, or be empty, unless "
      "--resume is given. Without this option a run over more than 1,000 files "
-     "has a journal in $XDG_STATE_HOME/scanengine (~/.local/state/scanengine), "
+     "has a journal in $XDG_STATE_HOME/scanengine (~/.local/state/scanengine; "
+     "%LOCALAPPDATA%\\scanengine on Windows), "
      "which is removed when the run is complete and its report written; the "
      "newest 20 are kept. \"scanengine verify FILE\" checks a journal.",
      "", false,

@@ -212,7 +212,7 @@ DoctorCheck JudgeFolder(const char* name, const FolderFact& folder,
                         const char* consequence, const char* advice) {
   DoctorCheck check =
       Fine(name, folder.path.empty()
-                     ? "none: neither HOME nor XDG_STATE_HOME is set"
+                     ? "none: the environment names no home"
                      : fmt::format("{}, {} free", Printable(folder.path, 300),
                                    HumanSize(folder.free)));
   if (folder.writable && folder.free >= 16 * kMiB) return check;

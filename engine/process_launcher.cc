@@ -52,6 +52,13 @@ struct Connection {
   asio::steady_timer timer;
 };
 
+// Windows calls it broken when the other end has gone, for readers, too.
+bool IsEndOfPipe(const error_code& ec) {
+  return ec == asio::error::eof ||
+         ec == boost::system::errc::make_error_condition(
+                   boost::system::errc::broken_pipe);
+}
+
 // Neither by an accident nor by somebody else.
 bool LeftByItself(const NativeEnd& end) {
   const EndClass how = ClassifyEnd(end);
@@ -217,7 +224,7 @@ void ProcessLauncher::Write(WorkerId worker) {
                       at->writing = false;
                       if (ec) {  // It is going away; its exit follows.
                         at->out_queue.clear();
-                        if (ec != asio::error::broken_pipe) GiveUp(*at);
+                        if (!IsEndOfPipe(ec)) GiveUp(*at);
                         return;
                       }
                       at->out_queue.pop_front();
@@ -250,7 +257,7 @@ void ProcessLauncher::ReadOut(WorkerId worker) {
           OnBytes(worker, std::span(at->in_buffer).first(size));
         }
         if (ec) {
-          if (ec != asio::error::eof) GiveUp(*at);
+          if (!IsEndOfPipe(ec)) GiveUp(*at);
           OnEof(worker);
           return;
         }

@@ -163,6 +163,25 @@ class Program(Case):
         self.scan("-o", "NUL", "in", code=1)
         self.assertEqual(sorted(os.listdir(self.dir)), ["in", "out"])
 
+    def test_a_journal_is_kept_checked_and_resumed_from(self):
+        self.write("in/evil.pkl", EVIL)
+        self.write("in/good.pkl", GOOD)
+        journal = ["--journal", "run.journal", "--format", "json", "in"]
+        self.scan(*journal, code=1)
+        self.scan("verify", "run.journal", code=0)
+        again = self.scan("--resume", *journal, code=1)
+        self.assertEqual(again.statuses(), {"in/evil.pkl": "scanned",
+                                            "in/good.pkl": "scanned"})
+        self.assertEqual(again.json["run"]["workers_started"], 0)
+
+    def test_the_own_journal_goes_to_the_users_folder(self):
+        self.slow_files(1500)
+        ended = self.drive("kill", options.scanengine, "--isolation",
+                           "per-file", "many")
+        self.assertEqual(ended.code, 42, ended)
+        state = self.scan("doctor").out.decode()
+        self.assertIn("AppData/Local/scanengine", state)
+
     def test_a_locked_file_is_an_outcome(self):
         self.write("locked.pkl", EVIL)
         self.write("free.pkl", GOOD)
