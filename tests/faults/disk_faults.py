@@ -157,6 +157,7 @@ class T7(FaultCase):
         if "--cache-dir" not in self.scan("--help", code=0).text:
             self.skipTest("this build has no --cache-dir")
         for _ in self.disks():
+            os.chmod(self.own(self.path("disk")), 0o700)
             for _ in range(2):
                 ended = self.scan("--canonical", "--no-journal", "--cache-dir",
                                   "disk", "tree", code=1)
