@@ -125,15 +125,20 @@ void FileScan::ScanSource(ByteSource& source, const std::string& name,
                   ? found.recognised
                   : std::string(found.scanners.front()->name);
   }
-  if (found.scanners.empty()) {
-    const std::string why = WhyNotScanned(found);
-    if (why.empty()) return;
-    MarkIncomplete(OutcomeStatus::kUnsupported,
-                   top ? why : Printable(member, 256) + ": " + why);
-    return;
-  }
+  MarkWhatIsMissed(found, member, top);
+  if (found.scanners.empty()) return;
   status_ = WorseStatus(status_, OutcomeStatus::kScanned);
   RunScanners(found, source, name, member, depth);
+}
+
+void FileScan::MarkWhatIsMissed(const Detection& found,
+                                const std::string& member, bool top) {
+  // A search that also takes the file does not see what is packed in it.
+  if (!found.scanners.empty() && !IsLeftOut(found.recognised)) return;
+  const std::string why = WhyNotScanned(found);
+  if (why.empty()) return;
+  MarkIncomplete(OutcomeStatus::kUnsupported,
+                 top ? why : Printable(member, 256) + ": " + why);
 }
 
 void FileScan::ReportTooDeep(const std::string& member) {

@@ -72,6 +72,8 @@ class FileScan {
 
   static FindingKey KeyOf(const Finding& finding);
 
+  void MarkWhatIsMissed(const Detection& found, const std::string& member,
+                        bool top);
   void ReportTooDeep(const std::string& member);
   void RunScanners(const Detection& found, ByteSource& source,
                    const std::string& name, const std::string& member,
