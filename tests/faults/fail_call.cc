@@ -169,6 +169,8 @@ mode_t ModeOf(int flags, va_list rest) {
 
 }  // namespace
 
+// The system's names for parameters are reserved ones.
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
 extern "C" {
 
 int open(const char* path, int flags, ...) {
@@ -366,3 +368,4 @@ void* malloc(size_t size) noexcept {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
