@@ -30,12 +30,13 @@ int board_fd = -1;
   ::_exit(99);
 }
 
-void FaultAgain(int) {
-  static volatile int* const nowhere = nullptr;
-  *nowhere = 1;
-}
+volatile int* forbidden = nullptr;
+void FaultAgain(int) { *forbidden = 1; }
 // A handler that crashes in turn, as crash reporters do.
 void FaultInHandler() {
+  // Not a null pointer, which a sanitizer would report and end by itself.
+  forbidden = static_cast<volatile int*>(
+      ::mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   struct sigaction action {};
   action.sa_handler = FaultAgain;
   ::sigaction(SIGSEGV, &action, nullptr);
