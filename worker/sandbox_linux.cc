@@ -6,9 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "worker/sandbox.h"
 #include "worker/sandbox_parts.h"
-#include "worker/sanitizer.h"
 
 namespace scanengine {
 namespace {
@@ -49,21 +47,6 @@ Status DropPrivileges(SandboxReport* report) {
   if (Status status = DropCapabilities(); !status.ok()) return status;
   report->active.emplace_back("no-capabilities");
   return OkStatus();
-}
-
-Result<SandboxReport> EnterSandbox(const SandboxRequest& request) {
-  SandboxReport report;
-  Status status = LimitResources(request.memory_limit, &report);
-  if (!request.enabled) {
-    report.missing.emplace_back("sandbox: switched off");
-  } else {
-    SkipLeakCheckAtExit();
-    if (status.ok()) status = DropPrivileges(&report);
-    if (status.ok()) status = RestrictFiles(request.read_roots, &report);
-    if (status.ok()) status = RestrictSystemCalls(&report);
-  }
-  if (!status.ok()) return status.error();
-  return report;
 }
 
 }  // namespace scanengine

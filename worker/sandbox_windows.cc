@@ -3,9 +3,7 @@
 #include <vector>
 
 #include "ipc/windows_system.h"
-#include "worker/sandbox.h"
 #include "worker/sandbox_parts.h"
-#include "worker/sanitizer.h"
 
 // What a process on Windows can give up by itself. It cannot give up reading
 // files and the network: that takes a token that it is started with and files
@@ -114,21 +112,6 @@ Status RestrictFiles(const std::vector<std::string>&, SandboxReport* report) {
 Status RestrictSystemCalls(SandboxReport* report) {
   report->missing.emplace_back("network: not closed on Windows");
   return OkStatus();
-}
-
-Result<SandboxReport> EnterSandbox(const SandboxRequest& request) {
-  SandboxReport report;
-  Status status = LimitResources(request.memory_limit, &report);
-  if (!request.enabled) {
-    report.missing.emplace_back("sandbox: switched off");
-  } else {
-    SkipLeakCheckAtExit();
-    if (status.ok()) status = DropPrivileges(&report);
-    if (status.ok()) status = RestrictFiles(request.read_roots, &report);
-    if (status.ok()) status = RestrictSystemCalls(&report);
-  }
-  if (!status.ok()) return status.error();
-  return report;
 }
 
 }  // namespace scanengine
