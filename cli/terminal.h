@@ -17,6 +17,8 @@ bool IsTerminal(Stream stream);
 
 /// Columns of the terminal: as the system says, else COLUMNS, else 80.
 int TerminalWidth(Stream stream);
+/// The last two of these.
+int WidthWithoutTerminal();
 
 /// Writes to standard error; failures have nowhere to go.
 void WriteError(std::string_view text);

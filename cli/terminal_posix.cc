@@ -3,21 +3,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 
 #include "cli/terminal.h"
 
 namespace scanengine::cli {
-namespace {
-
-constexpr int kDefaultWidth = 80;
-constexpr int kMaxWidth = 4096;
-
-}  // namespace
-
 void PrepareStandardStreams() {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (::fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
@@ -39,14 +30,7 @@ int TerminalWidth(Stream stream) {
       size.ws_col > 0) {
     return size.ws_col;
   }
-  const char* const columns = std::getenv("COLUMNS");
-  if (columns == nullptr) return kDefaultWidth;
-  int width = 0;
-  const auto [stop, error] =
-      std::from_chars(columns, columns + std::strlen(columns), width);
-  const bool sane =
-      error == std::errc() && *stop == '\0' && width > 0 && width <= kMaxWidth;
-  return sane ? width : kDefaultWidth;
+  return WidthWithoutTerminal();
 }
 
 void WriteError(std::string_view text) {

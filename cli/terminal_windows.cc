@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "cli/console_windows.h"
 #include "cli/terminal.h"
@@ -17,8 +15,6 @@
 namespace scanengine::cli {
 namespace {
 
-constexpr int kDefaultWidth = 80;
-constexpr int kMaxWidth = 4096;
 // The console takes no more in one call on old systems.
 constexpr std::size_t kMostUnits = 8192;
 
@@ -128,14 +124,7 @@ int TerminalWidth(Stream stream) {
     const int columns = info.srWindow.Right - info.srWindow.Left + 1;
     if (columns > 0) return columns;
   }
-  const char* const columns = std::getenv("COLUMNS");
-  if (columns == nullptr) return kDefaultWidth;
-  int width = 0;
-  const auto [stop, error] =
-      std::from_chars(columns, columns + std::strlen(columns), width);
-  const bool sane =
-      error == std::errc() && *stop == '\0' && width > 0 && width <= kMaxWidth;
-  return sane ? width : kDefaultWidth;
+  return WidthWithoutTerminal();
 }
 
 void WriteError(std::string_view text) {
