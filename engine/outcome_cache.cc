@@ -64,19 +64,6 @@ std::string_view LeafName(std::string_view path) {
   return path.substr(path.rfind('/') + 1);  // npos + 1 is 0.
 }
 
-bool IsDecidedByBytes(OutcomeStatus status) {
-  switch (status) {
-    case OutcomeStatus::kScanned:
-    case OutcomeStatus::kUnsupported:
-    case OutcomeStatus::kNotAModel:
-    case OutcomeStatus::kEncrypted:
-    case OutcomeStatus::kLimit:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool IsWorthHashing(std::uint64_t size, std::uint64_t duration_us) {
   if (size > kMostHashedBytes) return false;
   return size <= kAlwaysHashedBytes ||

@@ -39,20 +39,6 @@ std::string TimeText(const char* format) {
   return fmt::format(fmt::runtime(format), fmt::gmtime(std::time(nullptr)));
 }
 
-// Those that a file's bytes and the rules alone decide.
-bool IsDecidedByBytes(OutcomeStatus status) {
-  switch (status) {
-    case OutcomeStatus::kScanned:
-    case OutcomeStatus::kUnsupported:
-    case OutcomeStatus::kNotAModel:
-    case OutcomeStatus::kEncrypted:
-    case OutcomeStatus::kLimit:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Discovery gave the outcome; no worker was asked.
 bool IsByWalk(const FileOutcome& outcome) {
   return outcome.attempts == 0 && !outcome.cached;
@@ -71,6 +57,19 @@ void RemoveOldest(const std::string& folder) {
 }
 
 }  // namespace
+
+bool IsDecidedByBytes(OutcomeStatus status) {
+  switch (status) {
+    case OutcomeStatus::kScanned:
+    case OutcomeStatus::kUnsupported:
+    case OutcomeStatus::kNotAModel:
+    case OutcomeStatus::kEncrypted:
+    case OutcomeStatus::kLimit:
+      return true;
+    default:
+      return false;
+  }
+}
 
 void SettleFromJournal(Task& task, FileOutcome outcome) {
   task.earlier =

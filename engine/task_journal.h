@@ -39,6 +39,10 @@ class OutcomeRecorder {
   virtual void Record(std::span<FileOutcome* const> outcomes) = 0;
 };
 
+/// True for what a file's bytes and the rules alone decide, so that another run
+/// may take it over; time, memory or a fault may change all else.
+bool IsDecidedByBytes(OutcomeStatus status);
+
 /// Makes |task| end with what an earlier session made of it.
 void SettleFromJournal(Task& task, FileOutcome outcome);
 
