@@ -18,20 +18,27 @@ constexpr DWORD kErrorIsFolder = 336;
 
 struct Identity {
   std::uint64_t size = 0;
-  FILETIME written{};
+  LARGE_INTEGER written{};
+  LARGE_INTEGER changed{};
   DWORD volume = 0;
   std::uint64_t index = 0;
 };
 
 bool LookAt(HANDLE file, Identity* out) {
   BY_HANDLE_FILE_INFORMATION info{};
-  if (!::GetFileInformationByHandle(file, &info)) return false;
+  FILE_BASIC_INFO times{};
+  if (!::GetFileInformationByHandle(file, &info) ||
+      !::GetFileInformationByHandleEx(file, FileBasicInfo, &times,
+                                      sizeof(times))) {
+    return false;
+  }
   if ((info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
     ::SetLastError(kErrorIsFolder);
     return false;
   }
   out->size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow;
-  out->written = info.ftLastWriteTime;
+  out->written = times.LastWriteTime;
+  out->changed = times.ChangeTime;
   out->volume = info.dwVolumeSerialNumber;
   out->index = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow;
   return true;
@@ -73,8 +80,10 @@ class WindowsFileSource final : public FileSource {
 
   bool Unchanged() const override {
     Identity now;
+    // Who writes may set the time of writing back, but not that of the change.
     return LookAt(file_.get(), &now) && now.size == identity_.size &&
-           ::CompareFileTime(&now.written, &identity_.written) == 0 &&
+           now.written.QuadPart == identity_.written.QuadPart &&
+           now.changed.QuadPart == identity_.changed.QuadPart &&
            now.volume == identity_.volume && now.index == identity_.index;
   }
 
