@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/content_hash.h"
+#include "ipc/descriptor_posix.h"
 
 namespace scanengine {
 namespace {
@@ -16,21 +17,10 @@ namespace {
 constexpr std::size_t kBufferBytes = 128U << 10;
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
-class Descriptor {
- public:
-  explicit Descriptor(const std::string& path)
-      : fd_(::open(path.c_str(),
-                   O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
+Descriptor OpenToRead(const std::string& path) {
+  return Descriptor(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
 
 Error FromErrno() { return {ErrorCode::kIo, std::strerror(errno)}; }
 
@@ -94,7 +84,7 @@ Result<Sha256> HashAll(int fd, std::uint64_t size) {
 }  // namespace
 
 Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
-  const Descriptor file(path);
+  const Descriptor file = OpenToRead(path);
   if (file.get() < 0) return FromErrno();
   const auto is_as_expected = [&] {
     const Result<FileStamp> stamp = StampOf(file.get());
@@ -113,7 +103,7 @@ Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
 }
 
 Result<Sha256> HashProgram(const std::string& path) {
-  const Descriptor file(path);
+  const Descriptor file = OpenToRead(path);
   if (file.get() < 0) return FromErrno();
   return HashAll(file.get(), kBufferBytes);
 }

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "engine/journal_file.h"
+#include "ipc/descriptor_posix.h"
 
 namespace scanengine {
 namespace {
@@ -106,22 +107,6 @@ bool Lock(int fd) {
   }
   return false;
 }
-
-// Closes itself unless it is taken over.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 Result<std::unique_ptr<JournalFile>> Adopt(Descriptor& file, bool lock) {
   if (file.get() < 0) return FromErrno(errno);

@@ -19,6 +19,7 @@ constexpr DWORD kErrorIsFolder = 336;
 struct Identity {
   std::uint64_t size = 0;
   LARGE_INTEGER written{};
+  LARGE_INTEGER changed{};
 };
 
 // By calls that need no name of the file: standard input may have none.
@@ -37,6 +38,7 @@ bool LookAt(HANDLE file, Identity* out) {
   }
   out->size = static_cast<std::uint64_t>(standard.EndOfFile.QuadPart);
   out->written = basic.LastWriteTime;
+  out->changed = basic.ChangeTime;
   return true;
 }
 
@@ -76,8 +78,10 @@ class WindowsFileSource final : public FileSource {
 
   bool Unchanged() const override {
     Identity now;
+    // Who writes may set the time of writing back, but not that of the change.
     return LookAt(file_.get(), &now) && now.size == identity_.size &&
-           now.written.QuadPart == identity_.written.QuadPart;
+           now.written.QuadPart == identity_.written.QuadPart &&
+           now.changed.QuadPart == identity_.changed.QuadPart;
   }
 
  private:

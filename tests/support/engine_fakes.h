@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 #define SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -108,7 +109,8 @@ class FakeLauncher final : public WorkerLauncher {
 
   std::map<std::string, std::vector<std::string>> script;
   int spawn_failures_left = 0;
-  int dies_at_start_left = 0;  ///< Workers that end before their Hello.
+  std::size_t most_allowed = 1'000;  ///< Further ones cannot be started.
+  int dies_at_start_left = 0;        ///< Workers that end before their Hello.
   bool wrong_version = false;
   std::vector<std::string> sandbox_missing;
   bool board_is_silent = false;
@@ -118,13 +120,14 @@ class FakeLauncher final : public WorkerLauncher {
   std::vector<std::string> log;
   int spawned = 0;
   int most_alive = 0;
+  int most_busy = 0;
   std::size_t most_held = 0;
 
   std::size_t alive() const { return workers_.size(); }
 
   Result<WorkerId> Spawn() override {
-    if (spawn_failures_left > 0) {
-      --spawn_failures_left;
+    if (spawn_failures_left > 0 || workers_.size() >= most_allowed) {
+      spawn_failures_left = std::max(0, spawn_failures_left - 1);
       log.push_back("spawn fails");
       return Error{ErrorCode::kSpawnFailed, "scripted"};
     }
@@ -154,6 +157,10 @@ class FakeLauncher final : public WorkerLauncher {
     if (at != workers_.end()) {
       most_held = std::max(most_held, at->second.tasks.size());
     }
+    const auto busy = std::count_if(
+        workers_.begin(), workers_.end(),
+        [](const auto& entry) { return !entry.second.tasks.empty(); });
+    most_busy = std::max(most_busy, static_cast<int>(busy));
   }
   void Close(WorkerId worker) override {
     log.push_back("close");

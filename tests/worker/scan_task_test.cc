@@ -322,5 +322,23 @@ TEST_CASE("File source: reads by place, and nothing behind the first size") {
   CHECK_FALSE(source->Unchanged());
 }
 
+TEST_CASE("File source: a time of writing that was set back hides nothing") {
+  TempDir folder;
+  const std::string path = folder.File("a", "0123456789");
+  const auto source = FileSource::Open(TaskFor(path)).value();
+  const auto written = std::filesystem::last_write_time(path);
+  // Systems stamp a change with the last tick of their clock only: again until
+  // there was one.
+  bool unchanged = true;
+  for (int i = 0; i < 20'000 && unchanged; ++i) {
+    std::ofstream(path, std::ios::in) << "9876543210";
+    std::filesystem::last_write_time(path, written);
+    unchanged = source->Unchanged();
+  }
+  CHECK(std::filesystem::file_size(path) == 10);
+  CHECK(std::filesystem::last_write_time(path) == written);
+  CHECK_FALSE(unchanged);
+}
+
 }  // namespace
 }  // namespace scanengine
