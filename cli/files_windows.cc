@@ -1,6 +1,10 @@
 #include <windows.h>
+//
+#include <fcntl.h>
+#include <io.h>
 
 #include <cerrno>
+#include <cstdint>
 
 #include "cli/files.h"
 #include "ipc/windows_system.h"
@@ -24,17 +28,19 @@ std::FILE* OpenForReading(const std::string& path) {
 
 // The C library's own makes its file in the root of the drive, where few may.
 std::FILE* OpenTemporaryFile() {
-  std::wstring folder(MAX_PATH + 1, L'\0');
-  folder.resize(
-      ::GetTempPathW(static_cast<DWORD>(folder.size()), folder.data()));
-  std::wstring name(MAX_PATH + 1, L'\0');
-  if (folder.empty() ||
-      ::GetTempFileNameW(folder.c_str(), L"scn", 0, name.data()) == 0) {
+  Result<OwnedHandle> file = NewTemporaryFile();
+  if (!file.ok()) {
     errno = EIO;
     return nullptr;
   }
-  // T: rather in memory than on disk; D: deleted when it is closed.
-  return ::_wfopen(name.c_str(), L"w+bTD");
+  const int descriptor = ::_open_osfhandle(
+      reinterpret_cast<std::intptr_t>(file.value().get()), _O_RDWR | _O_BINARY);
+  if (descriptor < 0) return nullptr;
+  // Of the descriptor from here on.
+  file.value().Release();
+  std::FILE* const stream = ::_fdopen(descriptor, "w+b");
+  if (stream == nullptr) ::_close(descriptor);
+  return stream;
 }
 
 }  // namespace scanengine::cli

@@ -141,15 +141,6 @@ class AtomicFileSink final : public ByteSink {
   OwnedHandle draft_;
 };
 
-Result<OwnedHandle> NewDraft() {
-  std::wstring folder(MAX_PATH + 1, L'\0');
-  folder.resize(
-      ::GetTempPathW(static_cast<DWORD>(folder.size()), folder.data()));
-  while (folder.ends_with(L'\\')) folder.pop_back();
-  std::wstring name;
-  return NewFileBeside(folder + L"\\", false, &name);
-}
-
 }  // namespace
 
 std::unique_ptr<ByteSink> OpenStandardOutput() {
@@ -186,7 +177,7 @@ Result<std::unique_ptr<ByteSink>> OpenOutputFile(const std::string& path) {
   std::wstring name;
   const Result<OwnedHandle> probe = NewFileBeside(target, false, &name);
   if (!probe.ok()) return probe.error();
-  Result<OwnedHandle> draft = NewDraft();
+  Result<OwnedHandle> draft = NewTemporaryFile();
   if (!draft.ok()) return draft.error();
   return std::unique_ptr<ByteSink>(
       std::make_unique<AtomicFileSink>(target, std::move(draft).value()));

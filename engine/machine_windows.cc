@@ -52,25 +52,6 @@ Result<NativeHandle> ReadOnly(HANDLE file) {
   return reinterpret_cast<NativeHandle>(copy);
 }
 
-// Gone with the last handle to it.
-Result<OwnedHandle> TemporaryFile() {
-  std::wstring folder(MAX_PATH + 1, L'\0');
-  folder.resize(
-      ::GetTempPathW(static_cast<DWORD>(folder.size()), folder.data()));
-  std::wstring name(MAX_PATH + 1, L'\0');
-  if (folder.empty() ||
-      ::GetTempFileNameW(folder.c_str(), L"scn", 0, name.data()) == 0) {
-    return SystemError("cannot keep a copy", LastSystemError());
-  }
-  OwnedHandle file(::CreateFileW(
-      name.c_str(), GENERIC_READ | GENERIC_WRITE | DELETE,
-      FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-      CREATE_ALWAYS, FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE,
-      nullptr));
-  if (!file.ok()) return SystemError("cannot keep a copy", LastSystemError());
-  return file;
-}
-
 }  // namespace
 
 void AddReapedTime(std::chrono::microseconds time) {
@@ -132,7 +113,7 @@ Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
     if (!handle.ok()) return handle.error();
     return StandardInput{handle.value(), bytes};
   }
-  Result<OwnedHandle> copy = TemporaryFile();
+  Result<OwnedHandle> copy = NewTemporaryFile();
   if (!copy.ok()) return copy.error();
   Result<std::uint64_t> copied = CopyInput(in, copy.value().get(), max_size);
   if (!copied.ok()) return copied.error();
@@ -142,7 +123,7 @@ Result<StandardInput> CaptureStandardInput(std::uint64_t max_size) {
 }
 
 Result<NativeHandle> AnonymousFile(std::string_view bytes) {
-  Result<OwnedHandle> file = TemporaryFile();
+  Result<OwnedHandle> file = NewTemporaryFile();
   if (!file.ok()) return file.error();
   DWORD put = 0;
   if (!::WriteFile(file.value().get(), bytes.data(),

@@ -119,6 +119,24 @@ Result<std::unique_ptr<SharedMemory>> Publish(const OwnedHandle& section,
       std::move(owned), std::move(region).value(), size));
 }
 
+// A section of |size| bytes, filled, under a handle with |rights|.
+Result<std::unique_ptr<SharedMemory>> Create(
+    std::size_t size, const std::function<void(std::span<std::byte>)>& fill,
+    DWORD rights) {
+  auto section = NewSection(size);
+  if (!section.ok()) return section.error();
+  {
+    auto region = Map(section.value().get(), bip::read_write);
+    if (!region.ok()) return region.error();
+    auto* const start = static_cast<std::byte*>(region.value().get_address());
+    const std::uint64_t stored = size;
+    std::memcpy(start + SectionSize(size) - sizeof(stored), &stored,
+                sizeof(stored));
+    fill({start, size});
+  }
+  return Publish(section.value(), rights, size);
+}
+
 // What a handle may do; 0 if it is no handle.
 DWORD RightsOf(HANDLE handle) {
   PUBLIC_OBJECT_BASIC_INFORMATION info{};
@@ -134,33 +152,13 @@ DWORD RightsOf(HANDLE handle) {
 Result<std::unique_ptr<SharedMemory>> SharedMemory::CreateSealed(
     const char*, std::size_t size,
     const std::function<void(std::span<std::byte>)>& fill) {
-  auto section = NewSection(size);
-  if (!section.ok()) return section.error();
-  {
-    auto region = Map(section.value().get(), bip::read_write);
-    if (!region.ok()) return region.error();
-    auto* const start = static_cast<std::byte*>(region.value().get_address());
-    const std::uint64_t stored = size;
-    std::memcpy(start + SectionSize(size) - sizeof(stored), &stored,
-                sizeof(stored));
-    fill({start, size});
-  }
-  return Publish(section.value(), kReadRights, size);
+  return Create(size, fill, kReadRights);
 }
 
 Result<std::unique_ptr<SharedMemory>> SharedMemory::CreateWritable(
     const char*, std::size_t size) {
-  auto section = NewSection(size);
-  if (!section.ok()) return section.error();
-  {
-    auto region = Map(section.value().get(), bip::read_write);
-    if (!region.ok()) return region.error();
-    auto* const start = static_cast<std::byte*>(region.value().get_address());
-    const std::uint64_t stored = size;
-    std::memcpy(start + SectionSize(size) - sizeof(stored), &stored,
-                sizeof(stored));
-  }
-  return Publish(section.value(), kWriteRights, size);
+  return Create(
+      size, [](std::span<std::byte>) {}, kWriteRights);
 }
 
 Result<std::unique_ptr<SharedMemory>> SharedMemory::Attach(NativeHandle handle,

@@ -45,6 +45,10 @@ class OwnedHandle {
   void* handle_ = nullptr;
 };
 
+/// A new file in the temporary folder, open for reading and writing and gone
+/// with its last handle. Fails with kIo.
+Result<OwnedHandle> NewTemporaryFile();
+
 }  // namespace scanengine
 
 #endif  // SCANENGINE_IPC_WINDOWS_SYSTEM_H_

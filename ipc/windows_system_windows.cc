@@ -106,6 +106,25 @@ OwnedHandle& OwnedHandle::operator=(OwnedHandle&& other) noexcept {
   return *this;
 }
 
+Result<OwnedHandle> NewTemporaryFile() {
+  wchar_t folder[MAX_PATH + 1];
+  wchar_t name[MAX_PATH + 1];
+  const DWORD length = ::GetTempPathW(MAX_PATH + 1, folder);
+  if (length == 0 || length > MAX_PATH ||
+      ::GetTempFileNameW(folder, L"scn", 0, name) == 0) {
+    return SystemError("cannot name a temporary file", LastSystemError());
+  }
+  OwnedHandle file(::CreateFileW(
+      name, GENERIC_READ | GENERIC_WRITE | DELETE,
+      FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
+      CREATE_ALWAYS, FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE,
+      nullptr));
+  if (!file.ok()) {
+    return SystemError("cannot make a temporary file", LastSystemError());
+  }
+  return file;
+}
+
 void* OwnedHandle::Release() { return std::exchange(handle_, nullptr); }
 
 }  // namespace scanengine

@@ -1,8 +1,8 @@
 // Does to scanengine what a person at a Windows console, or the system, does.
 //
 //   console_driver run PROGRAM ARGUMENT...    obeys its standard input, a word
-//     a line: "break" and "close" are what Ctrl-Break and the closing of the
-//     window are to the program, "kill" ends it with exit code 42
+//     a line: "interrupt", "break" and "close" are to the program what Ctrl-C,
+//     Ctrl-Break and the closing of its window are, "kill" ends it (code 42)
 //   console_driver lock FILE PROGRAM ARGUMENT...    keeps FILE locked meanwhile
 //
 // Its environment's TEST_LOCALAPPDATA is LOCALAPPDATA for the program. Ends
@@ -54,6 +54,7 @@ bool Signal(HANDLE process, DWORD event) {
 }
 
 bool Obey(HANDLE process, std::string_view word) {
+  if (word == "interrupt\n") return Signal(process, CTRL_C_EVENT);
   if (word == "break\n") return Signal(process, CTRL_BREAK_EVENT);
   if (word == "close\n") return Signal(process, CTRL_CLOSE_EVENT);
   if (word == "kill\n") return ::TerminateProcess(process, kKilled);

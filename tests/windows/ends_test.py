@@ -28,9 +28,15 @@ class Ends(wine_program.Case):
         self.wait_for_no_workers()
         return ended.statuses()
 
+    def test_ctrl_c_drains(self):
+        self.check_drains("interrupt")
+
     def test_ctrl_break_drains(self):
+        self.check_drains("break")
+
+    def check_drains(self, word):
         run = self.start_slow()
-        run.tell("break")
+        run.tell(word)
         program.wait_until(lambda: "stop" in run.messages(), "the notice")
         self.assertTrue(self.workers())
         os.truncate(self.path("in/0.zip"), 0)  # The rest would take long.
