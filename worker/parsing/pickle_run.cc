@@ -61,7 +61,8 @@ class PickleMachine::Hot {
     at_ += size;
     return true;
   }
-  bool Text(std::size_t size, std::ptrdiff_t head, PickleNodeKind kind) {
+  bool Text(std::size_t size, std::ptrdiff_t head, PickleNodeKind kind,
+            bool python_two = false) {
     // The opcode that ends a frame is for Step().
     if (size > PickleArena::kMaxTextBytes ||
         end_ - at_ <= head + static_cast<std::ptrdiff_t>(size)) {
@@ -79,19 +80,25 @@ class PickleMachine::Hot {
                                   ? PickleKind::kFarText
                                   : PickleKind::kFarBytes,
                               offset, size);
+    } else if (python_two) {
+      m_.arena_.node(made).python_two = true;
     }
     return Push(made, head + static_cast<std::ptrdiff_t>(size));
   }
   // What follows the opcode. Its last byte is for Step(), which sees that a
   // frame ends.
   PickleInput Operand() const { return {at_ + 1, end_ - 1}; }
-  bool PlainLine(const PlainPickleText& line) {
+  bool PlainLine(const PlainPickleText& line, bool python_two) {
     if (line.size == 0 ||
         (line.text.size() >= kLeastPicklePayload && MayHoldPickle(line.text))) {
       return false;
     }
-    return Push(m_.arena_.AddText(PickleNodeKind::kText, line.text),
-                static_cast<std::ptrdiff_t>(line.size + 1));
+    const PickleValue made =
+        m_.arena_.AddText(PickleNodeKind::kText, line.text);
+    if (python_two && made.Is(PickleKind::kNode)) {
+      m_.arena_.node(made).python_two = true;
+    }
+    return Push(made, static_cast<std::ptrdiff_t>(line.size + 1));
   }
   bool Integer(bool is_long) {
     const PlainPickleNumber number = PlainInteger(Operand(), true, is_long);
@@ -275,9 +282,9 @@ inline bool PickleMachine::Hot::ExecuteText() {
     case PickleOp::kFloat:
       return Float();
     case PickleOp::kUnicode:
-      return PlainLine(PlainText(Operand(), false));
+      return PlainLine(PlainText(Operand(), false), false);
     case PickleOp::kString:
-      return PlainLine(PlainText(Operand(), true));
+      return PlainLine(PlainText(Operand(), true), true);
     case PickleOp::kList:
       return Collect(PickleNodeKind::kList);
     case PickleOp::kDict:
@@ -316,11 +323,13 @@ inline bool PickleMachine::Hot::Execute() {
     case PickleOp::kEmptyDict:
       return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
     case PickleOp::kShortBinUnicode:
-    case PickleOp::kShortBinString:
       return Text(*operand, 2, PickleNodeKind::kText);
+    case PickleOp::kShortBinString:
+      return Text(*operand, 2, PickleNodeKind::kText, true);
     case PickleOp::kBinUnicode:
-    case PickleOp::kBinString:
       return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kText);
+    case PickleOp::kBinString:
+      return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kText, true);
     case PickleOp::kShortBinBytes:
       return Text(*operand, 2, PickleNodeKind::kBytes);
     case PickleOp::kBinBytes:

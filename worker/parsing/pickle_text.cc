@@ -1,5 +1,6 @@
 #include "worker/parsing/pickle_text.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -296,6 +297,12 @@ std::optional<PickleString> DecodePickleString(std::string_view line) {
     at = *next;
   }
   return made;
+}
+
+bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x80;
+  });
 }
 
 void AppendUtf8(char32_t character, std::string* out) {

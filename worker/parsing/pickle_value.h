@@ -119,8 +119,10 @@ struct PickleNode {
   bool touched : 1 = false;   ///< A function had it and may have changed it.
   bool lost : 1 = false;      ///< Lacks items that may matter.
   bool computed : 1 = false;  ///< Text that a function put together.
-  std::uint16_t kept = 0;     ///< Items that are kept.
-  std::uint32_t next = 0;     ///< Cell with further items; 0: none.
+  /// Text that Python 2 wrote as str: the loader chooses an encoding, or bytes.
+  bool python_two : 1 = false;
+  std::uint16_t kept = 0;  ///< Items that are kept.
+  std::uint32_t next = 0;  ///< Cell with further items; 0: none.
   /// Last cell of the chain; 0: this one. Of a call: its opcode's offset, cut
   /// to 32 bits.
   std::uint32_t tail = 0;
@@ -178,6 +180,7 @@ class PickleArena {
     PickleNode& made = cell(index);
     made.kind = kind;
     made.marked = made.touched = made.lost = made.computed = false;
+    made.python_two = false;
     made.kept = kept;
     made.next = made.tail = 0;
     made.count = kept;
