@@ -120,8 +120,9 @@ bool PickleMachine::Extension(std::uint32_t code) {
 // What is called with |arguments|: the C unpickler wants a tuple, the Python
 // one takes whatever can be iterated.
 void PickleMachine::CheckArguments(PickleValue arguments) {
-  if (arguments.Is(Kind::kEmptyTuple) || MayBeAnything(arguments) ||
-      arena_.IsNode(arguments, PickleNodeKind::kTuple)) {
+  if (arguments.Is(Kind::kEmptyTuple) ||
+      arena_.IsNode(arguments, PickleNodeKind::kTuple) ||
+      MayBeAnything(arguments)) {
     return;
   }
   const bool iterable = arguments.Is(Kind::kNode) ||

@@ -89,12 +89,6 @@ void PickleMachine::TellCrossing(std::uint64_t frame_end) {
   observer_.OnFrameCrossed(frame_end);
 }
 
-PickleValue PickleMachine::PopValue() {
-  const PickleValue value = stack_.back();
-  stack_.pop_back();
-  return value;
-}
-
 bool PickleMachine::PopMark(std::size_t* start) {
   if (marks_.empty()) {
     return Fail(PickleProblem::kUnderflow, "no MARK on the stack");

@@ -291,6 +291,8 @@ class PickleMachine {
   class Hot;
   template <bool kText>
   void RunPlain();
+  PickleValue* CallAtTop(Handler handler, const std::uint8_t* at,
+                         const PickleValue* top);
   bool Step();
 
   // pickle_machine.cc: stack, memo, names.
@@ -310,7 +312,11 @@ class PickleMachine {
   bool StackFull();
   void TellCrossing(std::uint64_t frame_end);
   std::size_t available() const { return stack_.size() - fence_; }
-  PickleValue PopValue();
+  PickleValue PopValue() {
+    const PickleValue value = stack_.back();
+    stack_.pop_back();
+    return value;
+  }
   bool PopMark(std::size_t* start);
   PickleValue CollectTail(PickleNodeKind kind, std::size_t start,
                           bool pairs = false);
