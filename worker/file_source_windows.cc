@@ -20,27 +20,25 @@ struct Identity {
   std::uint64_t size = 0;
   LARGE_INTEGER written{};
   LARGE_INTEGER changed{};
-  DWORD volume = 0;
-  std::uint64_t index = 0;
 };
 
+// By calls that need no name of the file: standard input may have none.
 bool LookAt(HANDLE file, Identity* out) {
-  BY_HANDLE_FILE_INFORMATION info{};
-  FILE_BASIC_INFO times{};
-  if (!::GetFileInformationByHandle(file, &info) ||
-      !::GetFileInformationByHandleEx(file, FileBasicInfo, &times,
-                                      sizeof(times))) {
+  FILE_STANDARD_INFO standard{};
+  FILE_BASIC_INFO basic{};
+  if (!::GetFileInformationByHandleEx(file, FileStandardInfo, &standard,
+                                      sizeof(standard)) ||
+      !::GetFileInformationByHandleEx(file, FileBasicInfo, &basic,
+                                      sizeof(basic))) {
     return false;
   }
-  if ((info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+  if (standard.Directory) {
     ::SetLastError(kErrorIsFolder);
     return false;
   }
-  out->size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow;
-  out->written = times.LastWriteTime;
-  out->changed = times.ChangeTime;
-  out->volume = info.dwVolumeSerialNumber;
-  out->index = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow;
+  out->size = static_cast<std::uint64_t>(standard.EndOfFile.QuadPart);
+  out->written = basic.LastWriteTime;
+  out->changed = basic.ChangeTime;
   return true;
 }
 
@@ -83,8 +81,7 @@ class WindowsFileSource final : public FileSource {
     // Who writes may set the time of writing back, but not that of the change.
     return LookAt(file_.get(), &now) && now.size == identity_.size &&
            now.written.QuadPart == identity_.written.QuadPart &&
-           now.changed.QuadPart == identity_.changed.QuadPart &&
-           now.volume == identity_.volume && now.index == identity_.index;
+           now.changed.QuadPart == identity_.changed.QuadPart;
   }
 
  private:
