@@ -13,21 +13,12 @@
 
 #include "cli/output_file.h"
 #include "ipc/descriptor_posix.h"
+#include "ipc/system_error_posix.h"
 
 namespace scanengine::cli {
 namespace {
 
 constexpr int kNameAttempts = 100;
-
-Error SystemError(int code) {
-  ErrorCode kind = ErrorCode::kIo;
-  if (code == EACCES || code == EPERM || code == EROFS) {
-    kind = ErrorCode::kPermission;
-  } else if (code == ENOENT || code == ENOTDIR) {
-    kind = ErrorCode::kNotFound;
-  }
-  return Error{kind, std::strerror(code)};
-}
 
 // Returns 0 or an errno. Standard output may be non-blocking if it is shared.
 int WriteAll(int fd, std::string_view bytes) {

@@ -10,6 +10,7 @@
 
 #include "engine/content_hash.h"
 #include "ipc/descriptor_posix.h"
+#include "ipc/system_error_posix.h"
 
 namespace scanengine {
 namespace {
@@ -22,11 +23,9 @@ Descriptor OpenToRead(const std::string& path) {
       ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
 }
 
-Error FromErrno() { return {ErrorCode::kIo, std::strerror(errno)}; }
-
 Result<FileStamp> StampOf(int fd) {
   struct stat info {};
-  if (::fstat(fd, &info) != 0) return FromErrno();
+  if (::fstat(fd, &info) != 0) return SystemError(errno);
   if (!S_ISREG(info.st_mode)) {
     return Error{ErrorCode::kChanged, "is no regular file"};
   }
@@ -76,7 +75,7 @@ Result<Sha256> HashAll(int fd, std::uint64_t size) {
       hasher.Add(std::span<const std::byte>(buffer).first(
           static_cast<std::size_t>(got)));
     } else if (errno != EINTR) {
-      return FromErrno();
+      return SystemError(errno);
     }
   }
 }
@@ -85,7 +84,7 @@ Result<Sha256> HashAll(int fd, std::uint64_t size) {
 
 Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
   const Descriptor file = OpenToRead(path);
-  if (file.get() < 0) return FromErrno();
+  if (file.get() < 0) return SystemError(errno);
   const auto is_as_expected = [&] {
     const Result<FileStamp> stamp = StampOf(file.get());
     return stamp.ok() && stamp.value() == expected;
@@ -104,7 +103,7 @@ Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
 
 Result<Sha256> HashProgram(const std::string& path) {
   const Descriptor file = OpenToRead(path);
-  if (file.get() < 0) return FromErrno();
+  if (file.get() < 0) return SystemError(errno);
   return HashAll(file.get(), kBufferBytes);
 }
 

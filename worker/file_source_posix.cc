@@ -103,11 +103,12 @@ class PosixFileSource final : public FileSource {
   bool Unchanged() const override {
     struct stat now {};
     if (::fstat(fd_, &now) != 0) return false;
-    // Who writes may set the time of writing back, not that of the change. It
-    // also tells when the name was given to another file.
+    // Who writes may set the time of writing back, not that of the change. A
+    // link less: its name was given to another file, or is no more.
     return now.st_size == info_.st_size &&
            SameTime(now.st_mtim, info_.st_mtim) &&
-           SameTime(now.st_ctim, info_.st_ctim) && now.st_ino == info_.st_ino &&
+           SameTime(now.st_ctim, info_.st_ctim) &&
+           now.st_nlink == info_.st_nlink && now.st_ino == info_.st_ino &&
            now.st_dev == info_.st_dev;
   }
 

@@ -7,11 +7,13 @@
 //
 //   I written module name     an import; written as the stream has it
 //   U detail                  an import whose name the machine cannot tell
-//   C via callee size offset  a call with |size| arguments, "?" if not known;
+//   C via callee size offset keywords
+//                             a call with |size| arguments, "?" if not known;
 //                             the callee is G and the written name, R and the
 //                             offset of the call that returned it, or U and G,
 //                             P or B for an unknown import, a persistent object
-//                             or a buffer
+//                             or a buffer; |keywords| is "?" if what came out
+//                             of an import or a call is one of them, or a key
 //   N problem offset
 //   E complete offset         always the last
 //
@@ -117,6 +119,23 @@ std::string_view ProblemText(PickleProblem problem) {
   return "?";
 }
 
+// True for what comes out of an import, a call or the loader.
+bool MayBeAnything(const PickleMachine& machine, PickleValue value) {
+  return value.Is(PickleKind::kGlobal) || value.Is(PickleKind::kInstance) ||
+         value.Is(PickleKind::kUnknown) || value.Is(PickleKind::kData) ||
+         machine.arena().IsNode(value, PickleNodeKind::kCall);
+}
+
+bool MayHaveAnyKey(const PickleMachine& machine, PickleValue keywords) {
+  if (MayBeAnything(machine, keywords)) return true;
+  if (!machine.arena().IsNode(keywords, PickleNodeKind::kDict)) return false;
+  const auto pairs = machine.arena().Items(keywords);
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    if (MayBeAnything(machine, pairs[i])) return true;
+  }
+  return false;
+}
+
 /// Writes the items of one reading.
 class TracingObserver final : public PickleObserver {
  public:
@@ -147,7 +166,8 @@ class TracingObserver final : public PickleObserver {
     } else if (machine.arena().IsNode(call.arguments, PickleNodeKind::kTuple)) {
       size = std::to_string(machine.arena().node(call.arguments).count);
     }
-    Item("C", {ViaText(call.via), callee, size, std::to_string(call.offset)});
+    Item("C", {ViaText(call.via), callee, size, std::to_string(call.offset),
+               MayHaveAnyKey(machine, call.keywords) ? "?" : "-"});
   }
   void OnModify(const PickleMachine&, PickleValue, PickleValue,
                 std::uint64_t) override {}

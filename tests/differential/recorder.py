@@ -9,6 +9,8 @@ import _compat_pickle
 import copyreg
 import io
 import pickle
+import sys
+import types
 
 # Extension codes that are registered for the run. Names only.
 EXTENSIONS = {1: ("ext", "one"), 7: ("ext", "seven"), 300: ("ext.sub", "Mid"),
@@ -145,24 +147,48 @@ def make_class(label, base, makes_types):
 CLASSES = {}
 
 
-def class_for(module, name):
-    """The recorder of a name; the same for the same name."""
-    key = (module, name)
+def class_for(module, name, fixed):
+    """The recorder of a name; the same for the same name. |fixed| is the name of
+    Python 3: one of Python 2 means another thing under a later protocol."""
+    key = (module, name, fixed)
     made = CLASSES.get(key)
     if made is None:
         if len(CLASSES) > 3000:
             CLASSES.clear()
-        label = "G%s.%s" % key if name else "G" + module
+        label = "G%s.%s" % key[:2] if name else "G" + module
         made = make_class(label, Rec if module[:1] == "p" else RecList,
                           module[:1] == "k")
         CLASSES[key] = made
     return made
 
 
+def python_three_name(module, name):
+    fixed = (module, name)
+    if fixed in _compat_pickle.NAME_MAPPING:
+        return _compat_pickle.NAME_MAPPING[fixed]
+    if module in _compat_pickle.IMPORT_MAPPING:
+        return (_compat_pickle.IMPORT_MAPPING[module], name)
+    return fixed
+
+
+# The C unpickler does not say which protocol it is in. It translates names
+# below protocol 3: a module of no file, under two names, tells.
+PROBE = "scanengine_probe"
+PROBED = types.ModuleType(PROBE)
+PROBED.old = True
+PROBED.new = False
+sys.modules[PROBE] = PROBED
+_compat_pickle.NAME_MAPPING[(PROBE, "new")] = (PROBE, "old")
+
+
 def find_class(self, module, name):
     """Imports nothing."""
-    LOG.events.append(("I", module, name))
-    return class_for(module, name)
+    fixed = python_three_name(module, name)
+    if fixed != (module, name) and not super(CUnpickler, self).find_class(
+            PROBE, "new"):
+        fixed = (module, name)
+    LOG.events.append(("I", module, name, fixed))
+    return class_for(module, name, fixed)
 
 
 def persistent_load(self, pid):
@@ -187,13 +213,10 @@ class CUnpickler(pickle.Unpickler):
 class PythonUnpickler(pickle._Unpickler):
     def find_class(self, module, name):
         fixed = (module, name)
-        if self.proto < 3 and self.fix_imports:
-            if fixed in _compat_pickle.NAME_MAPPING:
-                fixed = _compat_pickle.NAME_MAPPING[fixed]
-            elif module in _compat_pickle.IMPORT_MAPPING:
-                fixed = (_compat_pickle.IMPORT_MAPPING[module], name)
+        if self.proto < 3:
+            fixed = python_three_name(module, name)
         LOG.events.append(("I", module, name, fixed))
-        return class_for(module, name)
+        return class_for(module, name, fixed)
 
     persistent_load = persistent_load
 

@@ -36,8 +36,9 @@ TEST_CASE_METHOD(SupervisorFixture,
   SECTION("one is") {
     launcher.script["f0"] = {"segv", "ok"};
     Make();
-    RunToEnd();
+    while (supervisor->Step()) clock.Advance(milliseconds(100));
     CHECK(launcher.most_alive == 3);
+    CHECK(sink.most_workers_shown == 2);
     CHECK(StatusOf("f0") == OutcomeStatus::kScanned);
   }
   CHECK(launcher.most_busy == 2);

@@ -73,7 +73,10 @@ class RecordingSink final : public EventSink {
     outcomes[outcome.path] = std::move(outcome);
   }
   void OnNotice(Notice notice) override { notices.push_back(notice); }
-  void OnProgress(Progress progress) override { last_progress = progress; }
+  void OnProgress(Progress progress) override {
+    most_workers_shown = std::max(most_workers_shown, progress.workers.size());
+    last_progress = std::move(progress);
+  }
   bool Congested() const override { return congested; }
 
   int NoticesOf(Notice::Kind kind) const {
@@ -86,6 +89,7 @@ class RecordingSink final : public EventSink {
   std::map<std::string, int> count;
   std::vector<Notice> notices;
   std::optional<Progress> last_progress;
+  std::size_t most_workers_shown = 0;
   bool congested = false;
 };
 

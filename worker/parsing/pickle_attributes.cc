@@ -14,7 +14,6 @@ namespace {
 using Kind = PickleKind;
 using NodeKind = PickleNodeKind;
 using Problem = PickleProblem;
-using Values = std::vector<PickleValue>;
 
 // Attributes that an unpickler looks up.
 constexpr std::string_view kSetState = "__setstate__";
@@ -24,6 +23,7 @@ constexpr std::string_view kAdd = "add";
 constexpr std::string_view kNew = "__new__";
 constexpr std::array kLookedUp = {kSetState, kAppend, kExtend, kAdd, kNew};
 constexpr std::string_view kDict = "__dict__";
+constexpr std::uint64_t kLongestName = kSetState.size();
 // Instead of a name: some attribute that nobody can tell.
 constexpr std::string_view kAnyName = "?";
 // Before the name of an item, in an object that may be a dict.
@@ -31,6 +31,7 @@ constexpr std::string_view kItemMark = "[]";
 
 constexpr std::uint64_t kFreePlanting = 1'000'000;
 constexpr std::size_t kMaxLoose = 256;
+constexpr std::size_t kMaxOfOneName = 8;
 constexpr std::size_t kMaxCallsOfOneOpcode = 1024;
 constexpr std::uint32_t kMaxHashDepth = 8;
 constexpr std::uint32_t kMaxHashed = 64;
@@ -118,19 +119,38 @@ void PickleMachine::Remember(PickleValue object, std::string_view name,
   }
   if (!attributes.Is(Kind::kNode)) {
     attributes = arena_.Add(NodeKind::kDict);
-    if (!attributes.Is(Kind::kNode)) return;
-    if (call) arena_.SetExtra(object, attributes);
     if (slot != nullptr) *slot = attributes;
-  }
-  const Values pairs = arena_.Items(attributes);
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (arena_.text(pairs[i]) == name) {
-      arena_.Replace(attributes, i + 1, value);
+    if (!attributes.Is(Kind::kNode)) {
+      if (call) arena_.node(object).lost = true;
       return;
     }
+    if (call) arena_.SetExtra(object, attributes);
+  }
+  // An earlier value may still be there: the class may have a __setstate__ of
+  // its own that takes one state and not the other, and whether a name that
+  // Python 2 wrote is the same as a str is the choice of the loader.
+  const Values known = ValuesOf(attributes, name);
+  if (std::find(known.begin(), known.end(), value) != known.end()) return;
+  if (known.size() >= kMaxOfOneName) {
+    if (name != kAnyName) Remember(object, kAnyName, PickleValue::None());
+    return;
   }
   const PickleValue key = arena_.AddText(NodeKind::kText, name);
-  if (key.Is(Kind::kNode)) arena_.AppendPair(attributes, key, value);
+  if (key.Is(Kind::kNode)) {
+    arena_.AppendPair(attributes, key, value);
+  } else {
+    arena_.node(attributes).lost = true;
+  }
+}
+
+PickleMachine::Values PickleMachine::ValuesOf(PickleValue attributes,
+                                              std::string_view name) const {
+  Values values;
+  const Values pairs = arena_.Items(attributes);
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    if (arena_.text(pairs[i]) == name) values.push_back(pairs[i + 1]);
+  }
+  return values;
 }
 
 PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
@@ -139,6 +159,7 @@ PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
   PickleValue attributes;
   if (arena_.IsNode(object, NodeKind::kCall)) {
     attributes = arena_.Extra(object);
+    found.any = arena_.node(object).lost;
   } else if (object.Is(Kind::kGlobal)) {
     if (global_attributes_.empty()) return found;
     const auto at = global_attributes_.find(globals_[object.index()].Path());
@@ -150,11 +171,12 @@ PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
     }
     return found;
   }
-  const Values pairs = arena_.Items(attributes);
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    const std::string_view key = arena_.text(pairs[i]);
-    if (key == name) found.values.push_back(pairs[i + 1]);
-    if (key == kAnyName) found.any = true;
+  if (attributes.Is(Kind::kNode)) {
+    found.values = ValuesOf(attributes, name);
+    found.any = found.any || arena_.node(attributes).lost ||
+                !ValuesOf(attributes, kAnyName).empty();
+  } else if (!attributes.Is(Kind::kNone)) {
+    found.any = true;  // There was no room for them.
   }
   return found;
 }
@@ -162,12 +184,13 @@ PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
 // One entry of a state; |mark| is put before names.
 void PickleMachine::RememberPair(PickleValue object, std::string_view mark,
                                  PickleValue key, PickleValue value) {
-  if (arena_.IsNode(key, NodeKind::kText)) {
+  if (arena_.IsNode(key, NodeKind::kText) || IsComputed(key)) {
     const std::string_view name = arena_.text(key);
     if (IsLookedUp(name) || (!mark.empty() && name == kDict)) {
       Remember(object, std::string(mark) + std::string(name), value);
     }
-  } else if (MayBeAnything(key)) {
+  } else if (MayBeAnything(key) ||
+             (key.Is(Kind::kFarText) && key.far_size() <= kLongestName)) {
     Remember(object, std::string(mark) + std::string(kAnyName), value);
   }
 }
@@ -235,9 +258,8 @@ void PickleMachine::Plant(PickleValue object, PickleValue state) {
   PlantFrom(object, state, false);
 }
 
-bool PickleMachine::CallPlanted(PickleCall::Via via, PickleValue object,
-                                std::string_view name, PickleValue arguments) {
-  const Planted planted = FindPlanted(object, name);
+void PickleMachine::CallPlanted(PickleCall::Via via, const Planted& planted,
+                                PickleValue arguments) {
   for (const PickleValue value : planted.values) {
     if (!MayBeAnything(value)) {
       // The Python unpickler passes over a __setstate__ that is None; and a
@@ -250,7 +272,6 @@ bool PickleMachine::CallPlanted(PickleCall::Via via, PickleValue object,
   if (planted.any) {
     Call(via, PickleValue::Unknown(PickleMystery::kAttribute), arguments);
   }
-  return !planted.values.empty();
 }
 
 void PickleMachine::CallPlantedNew(PickleValue callee, PickleValue arguments) {
@@ -261,15 +282,14 @@ void PickleMachine::CallPlantedNew(PickleValue callee, PickleValue arguments) {
     all = arena_.Add(NodeKind::kTuple, callee, {}, {}, 1);
     for (const PickleValue value : *known) arena_.Append(all, value);
   }
-  CallPlanted(PickleCall::Via::kPlantedNew, callee, kNew, all);
+  CallPlanted(PickleCall::Via::kPlantedNew, planted, all);
 }
 
 // ---- The opcodes.
 
 // APPEND and APPENDS: the C unpickler calls extend if there is one, the Python
 // one calls append for APPEND.
-void PickleMachine::AppendTo(PickleValue target, std::size_t start,
-                             bool single) {
+void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
   if (arena_.IsNode(target, NodeKind::kList)) {
     PutItems(target, start, false);
     return;
@@ -295,10 +315,11 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start,
     for (std::size_t i = start; i < stack_.size(); ++i) {
       arena_.Append(items, stack_[i]);
     }
-    CallPlanted(PickleCall::Via::kAppend, target, kExtend,
+    CallPlanted(PickleCall::Via::kAppend, extend,
                 arena_.Add(NodeKind::kTuple, items, {}, {}, 1));
   }
-  if (single || extend.values.empty()) CallForItems(target, kAppend, start);
+  // The C unpickler calls one of them, if the class has not both.
+  CallForItems(target, kAppend, start);
   stack_.Shrink(start);
 }
 
@@ -309,11 +330,11 @@ void PickleMachine::CallForItems(PickleValue target, std::string_view name,
   if (planted.values.empty() && !planted.any) return;
   const std::size_t size = stack_.size() - start;
   for (std::size_t i = 0; i < std::min(size, kMaxCallsOfOneOpcode); ++i) {
-    CallPlanted(PickleCall::Via::kAppend, target, name,
+    CallPlanted(PickleCall::Via::kAppend, planted,
                 arena_.Add(NodeKind::kTuple, stack_[start + i], {}, {}, 1));
   }
   if (size > kMaxCallsOfOneOpcode) {
-    CallPlanted(PickleCall::Via::kAppend, target, name,
+    CallPlanted(PickleCall::Via::kAppend, planted,
                 PickleValue::Unknown(PickleMystery::kForgotten));
   }
 }
@@ -428,38 +449,41 @@ void PickleMachine::BuildState(PickleValue object, PickleValue state) {
   }
   const Planted planted = FindPlanted(object, kSetState);
   if (!planted.values.empty() || planted.any) {
-    CallPlanted(PickleCall::Via::kBuild, object, kSetState,
+    CallPlanted(PickleCall::Via::kBuild, planted,
                 arena_.Add(NodeKind::kTuple, state, {}, {}, 1));
   }
   if (object.Is(Kind::kGlobal)) {
     observer_.OnModify(*this, object, state, op_offset_);
   }
-  // It is told of one object; others of unknown identity may lack it, and so
-  // may one whose attributes were replaced.
-  const bool certain = !planted.any && (object.Is(Kind::kGlobal) ||
-                                        arena_.IsNode(object, NodeKind::kCall));
-  if (certain && !planted.values.empty() &&
-      !planted.values[0].Is(Kind::kNone)) {
-    return;
-  }
+  // It need not be there: see Remember(). So the state is set, too.
   CheckState(object, state);
   if (!MayBeAnything(object)) return;
   if (arena_.IsNode(object, NodeKind::kCall)) {
     arena_.node(object).items[2] = state;
-    if (BindPartial(object, state)) return;
+    if (IsPartial(object)) {
+      if (planted.values.empty() && !planted.any) {
+        BindPartial(object, state);
+      } else {
+        // What it calls now depends on whose __setstate__ it was.
+        arena_.node(object).items[1] =
+            PickleValue::Unknown(PickleMystery::kForgotten);
+      }
+      return;
+    }
   }
   Plant(object, state);
 }
 
-// partial.__setstate__((function, arguments, keywords, dict)).
-bool PickleMachine::BindPartial(PickleValue object, PickleValue state) {
+bool PickleMachine::IsPartial(PickleValue object) const {
   const std::uint32_t made_by = ClassOf(object);
-  if (made_by == kNoPickleGlobal ||
-      globals_[made_by].meaning != PickleMeaning::kPartial) {
-    return false;
-  }
+  return made_by != kNoPickleGlobal &&
+         globals_[made_by].meaning == PickleMeaning::kPartial;
+}
+
+// partial.__setstate__((function, arguments, keywords, dict)).
+void PickleMachine::BindPartial(PickleValue object, PickleValue state) {
   const auto parts = ArgumentsOf(state);
-  if (!parts || parts->empty()) return true;
+  if (!parts || parts->empty()) return;
   const PickleValue bound = arena_.Add(NodeKind::kTuple);
   arena_.Append(bound, (*parts)[0]);
   if (parts->size() > 1) {
@@ -470,7 +494,6 @@ bool PickleMachine::BindPartial(PickleValue object, PickleValue state) {
   }
   arena_.node(object).items[1] = bound;
   if (parts->size() > 3) PlantFrom(object, (*parts)[3], false);
-  return true;
 }
 
 }  // namespace scanengine

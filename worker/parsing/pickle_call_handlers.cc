@@ -1,11 +1,11 @@
 // The opcodes that name and call things. What CPython does is in
 // Modules/_pickle.c under load_ and the opcode's name.
 
-#include <algorithm>
 #include <string>
 
 #include "ipc/text.h"
 #include "worker/parsing/pickle_machine.h"
+#include "worker/parsing/pickle_text.h"
 
 namespace scanengine {
 namespace {
@@ -14,12 +14,6 @@ using Kind = PickleKind;
 using Problem = PickleProblem;
 
 constexpr std::size_t kMaxExtensions = 65'536;
-
-bool IsAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x80;
-  });
-}
 
 }  // namespace
 
@@ -126,8 +120,9 @@ bool PickleMachine::Extension(std::uint32_t code) {
 // What is called with |arguments|: the C unpickler wants a tuple, the Python
 // one takes whatever can be iterated.
 void PickleMachine::CheckArguments(PickleValue arguments) {
-  if (arguments.Is(Kind::kEmptyTuple) || MayBeAnything(arguments) ||
-      arena_.IsNode(arguments, PickleNodeKind::kTuple)) {
+  if (arguments.Is(Kind::kEmptyTuple) ||
+      arena_.IsNode(arguments, PickleNodeKind::kTuple) ||
+      MayBeAnything(arguments)) {
     return;
   }
   const bool iterable = arguments.Is(Kind::kNode) ||

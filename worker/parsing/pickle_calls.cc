@@ -80,6 +80,8 @@ class PickleCaller {
   PickleValue BoundMethod(std::string_view type, PickleValue object,
                           std::string_view name);
   PickleValue GetItem(PickleValue object, PickleValue key);
+  PickleValue GetDictItem(PickleValue dict, PickleValue key,
+                          std::string_view text);
   PickleValue ImportModule(const PickleGlobal& importer, const Values& a);
   PickleValue ImportName(const Values& a);
   PickleValue ResolveName(const Values& a);
@@ -206,6 +208,15 @@ PickleValue PickleCaller::GetAttributePath(PickleValue object,
   return UnknownAttribute();
 }
 
+PickleValue PickleCaller::GetDictItem(PickleValue dict, PickleValue key,
+                                      std::string_view text) {
+  const PickleNode& node = m_.arena_.node(dict);
+  if (node.touched || node.lost) return UnknownItem();
+  const auto found = m_.FindKey(dict, text, m_.SortOf(key));
+  const bool certain = found.sure && !found.any && found.values.size() == 1;
+  return certain ? FromContainer(found.values[0]) : UnknownItem();
+}
+
 PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
   const auto text = m_.TextOf(key);
   if (object.Is(Kind::kGlobal)) {
@@ -224,9 +235,7 @@ PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
     return GetAttribute(object, *text);
   }
   if (m_.arena_.IsNode(object, PickleNodeKind::kDict)) {
-    const PickleNode& dict = m_.arena_.node(object);
-    if (!text || dict.touched || dict.lost) return UnknownItem();
-    return FromContainer(m_.Lookup(object, *text).value_or(UnknownItem()));
+    return text ? GetDictItem(object, key, *text) : UnknownItem();
   }
   const bool sequence = m_.arena_.IsNode(object, PickleNodeKind::kTuple) ||
                         m_.arena_.IsNode(object, PickleNodeKind::kList);

@@ -178,14 +178,14 @@ bool PickleMachine::DoString() {
   }
   // Python 2 takes such a string.
   if (text->padded) Note(Problem::kRaises, "STRING with blanks around it");
-  return PushDecoded(PickleNodeKind::kText, text->text, op_offset_ + 1);
+  return PushDecoded(text->text, true);
 }
 bool PickleMachine::DoUnicode() {
   std::string_view line;
   if (!reader_.TakeLine(&line)) return Truncated();
   const auto text = DecodePickleUnicode(line);
   if (!text) return Fail(Problem::kBadOperand, "UNICODE with a broken escape");
-  return PushDecoded(PickleNodeKind::kText, *text, op_offset_ + 1);
+  return PushDecoded(*text, false);
 }
 bool PickleMachine::DoBinString() {
   std::uint64_t size = 0;
@@ -194,11 +194,11 @@ bool PickleMachine::DoBinString() {
     // A size without a sign for the C unpickler, a negative one elsewhere.
     Note(Problem::kReadersDiffer, "BINSTRING with a negative size");
   }
-  return PushText(Kind::kFarText, size);
+  return PushText(Kind::kFarText, size, true);
 }
 bool PickleMachine::DoShortBinString() {
   std::uint64_t size = 0;
-  return TakeInteger<1>(&size) && PushText(Kind::kFarText, size);
+  return TakeInteger<1>(&size) && PushText(Kind::kFarText, size, true);
 }
 bool PickleMachine::DoBinUnicode() {
   std::uint64_t size = 0;
@@ -297,14 +297,14 @@ bool PickleMachine::DoAppend() {
     stack_.pop_back();
     return true;
   }
-  AppendTo(stack_[start - 1], start, true);
+  AppendTo(stack_[start - 1], start);
   return true;
 }
 bool PickleMachine::DoAppends() {
   std::size_t start = 0;
   if (!PopMark(&start)) return false;
   if (start <= fence_) return Underflow();
-  AppendTo(stack_[start - 1], start, false);
+  AppendTo(stack_[start - 1], start);
   return true;
 }
 bool PickleMachine::DoAddItems() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -146,6 +147,21 @@ void PickleJudge::OnImport(const PickleMachine& machine,
   if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) return;
   Report(kPickleUnresolvedImport,
          {"imports " + import.detail, import.offset, import.detail});
+}
+
+// True for most arguments of large pickles: up to three numbers, texts and
+// bytes. Looks at them without a call for each.
+bool HoldsTextsAlone(const PickleArena& arena, PickleValue arguments) {
+  if (arguments.Is(PickleKind::kEmptyTuple)) return true;
+  if (!arena.IsNode(arguments, PickleNodeKind::kTuple)) return false;
+  const PickleNode& tuple = arena.node(arguments);
+  if (tuple.kept > std::size(tuple.items)) return false;
+  return std::all_of(tuple.items, tuple.items + tuple.kept,
+                     [&](PickleValue item) {
+                       return item.kind() < PickleKind::kGlobal ||
+                              arena.IsNode(item, PickleNodeKind::kText) ||
+                              arena.IsNode(item, PickleNodeKind::kBytes);
+                     });
 }
 
 // type(None), type(...) and type(NotImplemented), as Python pickles them.
@@ -321,6 +337,10 @@ void PickleJudge::ReportHeld(const PickleMachine& machine,
 
 void PickleJudge::JudgeOperands(const PickleMachine& machine,
                                 const PickleCall& call) {
+  if (call.keywords.Is(PickleKind::kNone) &&
+      HoldsTextsAlone(machine.arena(), call.arguments)) {
+    return;
+  }
   const auto given = [&](Sought sought) {
     const std::uint32_t found = FindIn(machine, call.arguments, sought);
     return found != kNoPickleGlobal ? found

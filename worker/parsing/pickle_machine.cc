@@ -89,12 +89,6 @@ void PickleMachine::TellCrossing(std::uint64_t frame_end) {
   observer_.OnFrameCrossed(frame_end);
 }
 
-PickleValue PickleMachine::PopValue() {
-  const PickleValue value = stack_.back();
-  stack_.pop_back();
-  return value;
-}
-
 bool PickleMachine::PopMark(std::size_t* start) {
   if (marks_.empty()) {
     return Fail(PickleProblem::kUnderflow, "no MARK on the stack");
@@ -131,7 +125,8 @@ void PickleMachine::PutItems(PickleValue target, std::size_t start,
   stack_.Shrink(start);
 }
 
-bool PickleMachine::PushText(PickleKind kind, std::uint64_t size) {
+bool PickleMachine::PushText(PickleKind kind, std::uint64_t size,
+                             bool python_two) {
   const bool is_text = kind == PickleKind::kFarText;
   const auto kept = static_cast<std::size_t>(
       std::min<std::uint64_t>(size, PickleArena::kMaxTextBytes));
@@ -153,17 +148,20 @@ bool PickleMachine::PushText(PickleKind kind, std::uint64_t size) {
   }
   if (value.Is(PickleKind::kData)) {
     value = PickleValue::Far(kind, offset, size);
+  } else {
+    arena_.node(value).python_two = python_two;
   }
   if (!reader_.Skip(size)) return Truncated();
   return Push(value);
 }
 
-bool PickleMachine::PushDecoded(PickleNodeKind kind, std::string_view text,
-                                std::uint64_t offset) {
+bool PickleMachine::PushDecoded(std::string_view text, bool python_two) {
   if (text.size() >= kLeastPicklePayload && MayHoldPickle(text)) {
-    observer_.OnPayload(offset, text.size(), text, true);
+    observer_.OnPayload(op_offset_ + 1, text.size(), text, true);
   }
-  return Push(arena_.AddText(kind, text));
+  const PickleValue made = arena_.AddText(PickleNodeKind::kText, text);
+  if (made.Is(PickleKind::kNode)) arena_.node(made).python_two = python_two;
+  return Push(made);
 }
 
 bool PickleMachine::Memoize(std::uint32_t index) {
@@ -315,32 +313,6 @@ std::optional<std::vector<PickleValue>> PickleMachine::ArgumentsOf(
   if (value.Is(PickleKind::kEmptyTuple)) return std::vector<PickleValue>();
   if (!HasArguments(value)) return std::nullopt;
   return arena_.Items(value);
-}
-
-std::optional<PickleValue> PickleMachine::Lookup(PickleValue state,
-                                                 std::string_view key) const {
-  if (arena_.IsNode(state, PickleNodeKind::kTuple)) {
-    for (const PickleValue part : arena_.Items(state, 8)) {
-      if (!arena_.IsNode(part, PickleNodeKind::kDict)) continue;
-      if (auto found = Lookup(part, key)) return found;
-    }
-    return std::nullopt;
-  }
-  if (!arena_.IsNode(state, PickleNodeKind::kDict)) return std::nullopt;
-  std::optional<PickleValue> last;  // A later entry replaces an earlier one.
-  bool is_key = true;
-  bool matches = false;
-  arena_.AnyItem(state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
-    if (is_key) {
-      matches = arena_.IsNode(item, PickleNodeKind::kText) &&
-                arena_.text(item) == key;
-    } else if (matches) {
-      last = item;
-    }
-    is_key = !is_key;
-    return false;
-  });
-  return last;
 }
 
 std::uint32_t PickleMachine::ClassOf(PickleValue value) const {

@@ -258,10 +258,14 @@ class PickleMachine {
     return arena_.IsNode(value, PickleNodeKind::kTuple) ||
            arena_.IsNode(value, PickleNodeKind::kList);
   }
-  /// Value of |key| in the dict |state| (or in a tuple of dicts, as slots
+  /// Last value of |key| in the dict |state| (or in a tuple of dicts, as slots
   /// have); nothing if it is not there.
   std::optional<PickleValue> Lookup(PickleValue state,
                                     std::string_view key) const;
+  /// All values that the str |key| may have there. Whether a key that Python 2
+  /// wrote is the same as a str is the choice of the loader.
+  std::vector<PickleValue> LookupAll(PickleValue state,
+                                     std::string_view key) const;
   /// First bytes of a str or bytes, at most |size|; empty if not known.
   std::string HeadOf(PickleValue value, std::size_t size) const;
   /// The name whose call made |value|, kNoPickleGlobal if it is no such thing.
@@ -287,6 +291,8 @@ class PickleMachine {
   class Hot;
   template <bool kText>
   void RunPlain();
+  PickleValue* CallAtTop(Handler handler, const std::uint8_t* at,
+                         const PickleValue* top);
   bool Step();
 
   // pickle_machine.cc: stack, memo, names.
@@ -306,7 +312,11 @@ class PickleMachine {
   bool StackFull();
   void TellCrossing(std::uint64_t frame_end);
   std::size_t available() const { return stack_.size() - fence_; }
-  PickleValue PopValue();
+  PickleValue PopValue() {
+    const PickleValue value = stack_.back();
+    stack_.pop_back();
+    return value;
+  }
   bool PopMark(std::size_t* start);
   PickleValue CollectTail(PickleNodeKind kind, std::size_t start,
                           bool pairs = false);
@@ -320,9 +330,8 @@ class PickleMachine {
   bool TakeName(std::string* module, std::string* name);
   void CheckArguments(PickleValue arguments);
   void CheckKeywords(PickleValue keywords);
-  bool PushText(PickleKind kind, std::uint64_t size);
-  bool PushDecoded(PickleNodeKind kind, std::string_view text,
-                   std::uint64_t offset);
+  bool PushText(PickleKind kind, std::uint64_t size, bool python_two = false);
+  bool PushDecoded(std::string_view text, bool python_two);
   std::uint32_t Intern(std::string_view module, std::string_view name,
                        std::string_view written);
   PickleValue Import(std::uint32_t id, bool by_attribute,
@@ -331,10 +340,25 @@ class PickleMachine {
   PickleValue ImportWritten(std::string_view module, std::string_view name);
   void PutItems(PickleValue target, std::size_t start, bool pairs);
 
+  // pickle_keys.cc.
+  enum class TextSort : std::uint8_t { kStr, kBytes, kEither };
+  using Values = std::vector<PickleValue>;
+  // What a key may stand for.
+  struct Candidates {
+    Values values;
+    bool sure = false;  // It is one of |values|, if not |any|.
+    bool any = false;   // It may be something unknown, too.
+
+    void Add(PickleValue value);
+  };
+  TextSort SortOf(PickleValue text) const;
+  Candidates FindKey(PickleValue dict, std::string_view key,
+                     TextSort sort) const;
+
   // pickle_attributes.cc.
   struct Planted {
-    std::vector<PickleValue> values;  // What the name may stand for.
-    bool any = false;                 // Something unknown, too.
+    Values values;     // What the name may stand for.
+    bool any = false;  // Something unknown, too.
   };
   struct LooseAttribute {
     std::string name;
@@ -346,18 +370,19 @@ class PickleMachine {
                   std::uint32_t* budget) const;
   void CheckHashable(std::size_t start, std::size_t step);
   void Remember(PickleValue object, std::string_view name, PickleValue value);
+  Values ValuesOf(PickleValue attributes, std::string_view name) const;
   void RememberPair(PickleValue object, std::string_view mark, PickleValue key,
                     PickleValue value);
   Planted FindPlanted(PickleValue object, std::string_view name) const;
   void PlantFrom(PickleValue object, PickleValue state, bool slots);
   void ReplaceAttributes(PickleValue object, PickleValue dict);
   void Plant(PickleValue object, PickleValue state);
-  bool CallPlanted(PickleCall::Via via, PickleValue object,
-                   std::string_view name, PickleValue arguments);
+  void CallPlanted(PickleCall::Via via, const Planted& planted,
+                   PickleValue arguments);
   void CallPlantedNew(PickleValue callee, PickleValue arguments);
   void CallForItems(PickleValue target, std::string_view name,
                     std::size_t start);
-  void AppendTo(PickleValue target, std::size_t start, bool single);
+  void AppendTo(PickleValue target, std::size_t start);
   void AddTo(PickleValue target, std::size_t start);
   void SetItemsOf(PickleValue target, std::size_t start);
   void SetListItems(PickleValue list, std::size_t start);
@@ -365,7 +390,8 @@ class PickleMachine {
   void CheckState(PickleValue object, PickleValue state);
   void CheckSlotNames(const std::vector<PickleValue>& pairs);
   void BuildState(PickleValue object, PickleValue state);
-  bool BindPartial(PickleValue object, PickleValue state);
+  bool IsPartial(PickleValue object) const;
+  void BindPartial(PickleValue object, PickleValue state);
 
   // One a handler, in pickle_handlers.cc.
   bool DoMark();

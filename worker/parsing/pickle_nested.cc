@@ -1,6 +1,7 @@
 #include "worker/parsing/pickle_nested.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,10 +41,17 @@ std::uint8_t ByteAt(std::string_view text, std::size_t i) {
 
 bool IsBreak(char c) { return c == '\n' || c == '\r' || c == '\t'; }
 
-bool IsCode(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-         (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' || c == '_';
-}
+constexpr auto kCodes = [] {
+  std::array<bool, 256> codes{};
+  for (const std::string_view c :
+       {"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz",
+        "0123456789+/-_"}) {
+    for (const char code : c) codes[static_cast<std::uint8_t>(code)] = true;
+  }
+  return codes;
+}();
+
+bool IsCode(char c) { return kCodes[static_cast<std::uint8_t>(c)]; }
 
 bool IsHexDigit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
@@ -143,14 +151,19 @@ Form FormOf(std::string_view head, std::uint32_t guesses) {
   }
   if (!IsEncodedText(head)) return Form::kNone;
   std::size_t end = 0;
-  while (end < some.size() &&
-         (IsCode(some[end]) || IsBreak(some[end]) || some[end] == ' ')) {
-    ++end;
+  bool spaced = false;
+  for (; end < some.size(); ++end) {
+    if (IsCode(some[end])) continue;
+    if (!IsBreak(some[end]) && some[end] != ' ') break;
+    spaced = true;
   }
-  const std::string_view codes = some.substr(0, end);
-  std::string digits;
-  std::copy_if(codes.begin(), codes.end(), std::back_inserter(digits),
-               [](char c) { return !IsBreak(c) && c != ' '; });
+  std::string_view digits = some.substr(0, end);
+  std::string joined;
+  if (spaced) {
+    std::copy_if(digits.begin(), digits.end(), std::back_inserter(joined),
+                 IsCode);
+    digits = joined;
+  }
   if (Promises(Form::kHex, EvenPart(HexPart(digits)), guesses)) {
     return Form::kHex;
   }

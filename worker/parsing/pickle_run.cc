@@ -46,6 +46,10 @@ class PickleMachine::Hot {
   Hot& operator=(const Hot&) = delete;
 
   bool HasRoom() const { return end_ - at_ > kLongestPlain; }
+  bool IsMemoize() const {
+    return *at_ == static_cast<std::uint8_t>(PickleOp::kMemoize);
+  }
+  bool Memoize() { return Put(m_.memo_.size() + m_.far_memo_.size(), 1); }
   /// Executes an opcode that is plain; false, with nothing done, if the next
   /// one is not, or is wrong. REQUIRES: HasRoom() and room on the stack.
   /// Without |kText| opcodes of protocol 0 that later ones have no use for are
@@ -61,7 +65,15 @@ class PickleMachine::Hot {
     at_ += size;
     return true;
   }
-  bool Text(std::size_t size, std::ptrdiff_t head, PickleNodeKind kind) {
+  /// A text of any sort, by its opcode.
+  bool Text(std::size_t size, std::ptrdiff_t head) {
+    const auto op = static_cast<PickleOp>(*at_);
+    const bool is_bytes =
+        op == PickleOp::kShortBinBytes || op == PickleOp::kBinBytes;
+    const bool python_two =
+        op == PickleOp::kShortBinString || op == PickleOp::kBinString;
+    const PickleNodeKind kind =
+        is_bytes ? PickleNodeKind::kBytes : PickleNodeKind::kText;
     // The opcode that ends a frame is for Step().
     if (size > PickleArena::kMaxTextBytes ||
         end_ - at_ <= head + static_cast<std::ptrdiff_t>(size)) {
@@ -75,23 +87,28 @@ class PickleMachine::Hot {
       const std::uint64_t offset =
           m_.reader_.offset() +
           static_cast<std::uint64_t>(at_ + head - m_.reader_.at());
-      made = PickleValue::Far(kind == PickleNodeKind::kText
-                                  ? PickleKind::kFarText
-                                  : PickleKind::kFarBytes,
-                              offset, size);
+      made = PickleValue::Far(
+          is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText, offset,
+          size);
+    } else if (python_two) {
+      m_.arena_.node(made).python_two = true;
     }
     return Push(made, head + static_cast<std::ptrdiff_t>(size));
   }
   // What follows the opcode. Its last byte is for Step(), which sees that a
   // frame ends.
   PickleInput Operand() const { return {at_ + 1, end_ - 1}; }
-  bool PlainLine(const PlainPickleText& line) {
+  bool PlainLine(const PlainPickleText& line, bool python_two) {
     if (line.size == 0 ||
         (line.text.size() >= kLeastPicklePayload && MayHoldPickle(line.text))) {
       return false;
     }
-    return Push(m_.arena_.AddText(PickleNodeKind::kText, line.text),
-                static_cast<std::ptrdiff_t>(line.size + 1));
+    const PickleValue made =
+        m_.arena_.AddText(PickleNodeKind::kText, line.text);
+    if (python_two && made.Is(PickleKind::kNode)) {
+      m_.arena_.node(made).python_two = true;
+    }
+    return Push(made, static_cast<std::ptrdiff_t>(line.size + 1));
   }
   bool Integer(bool is_long) {
     const PlainPickleNumber number = PlainInteger(Operand(), true, is_long);
@@ -198,6 +215,7 @@ class PickleMachine::Hot {
   }
   bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
     for (const PickleValue* at = first; at < top_; at += step) {
+      if (!at->Is(PickleKind::kNode)) continue;
       if (m_.IsUnhashable(*at) || IsNestedKey(m_.arena_, *at)) return true;
     }
     return false;
@@ -241,6 +259,13 @@ class PickleMachine::Hot {
     ++at_;
     return true;
   }
+  /// REDUCE and NEWOBJ.
+  bool Call(Handler handler) {
+    if (top_ - fence_ < 2) return false;
+    top_ = m_.CallAtTop(handler, at_, top_);
+    ++at_;
+    return true;
+  }
   /// APPENDS, ADDITEMS and SETITEMS, by what kind of container they are for.
   bool Items(PickleNodeKind kind) {
     if (m_.marks_.empty()) return false;
@@ -275,9 +300,9 @@ inline bool PickleMachine::Hot::ExecuteText() {
     case PickleOp::kFloat:
       return Float();
     case PickleOp::kUnicode:
-      return PlainLine(PlainText(Operand(), false));
+      return PlainLine(PlainText(Operand(), false), false);
     case PickleOp::kString:
-      return PlainLine(PlainText(Operand(), true));
+      return PlainLine(PlainText(Operand(), true), true);
     case PickleOp::kList:
       return Collect(PickleNodeKind::kList);
     case PickleOp::kDict:
@@ -317,14 +342,12 @@ inline bool PickleMachine::Hot::Execute() {
       return Push(m_.arena_.Add(PickleNodeKind::kDict), 1);
     case PickleOp::kShortBinUnicode:
     case PickleOp::kShortBinString:
-      return Text(*operand, 2, PickleNodeKind::kText);
+    case PickleOp::kShortBinBytes:
+      return Text(*operand, 2);
     case PickleOp::kBinUnicode:
     case PickleOp::kBinString:
-      return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kText);
-    case PickleOp::kShortBinBytes:
-      return Text(*operand, 2, PickleNodeKind::kBytes);
     case PickleOp::kBinBytes:
-      return Text(Load<std::uint32_t>(operand), 5, PickleNodeKind::kBytes);
+      return Text(Load<std::uint32_t>(operand), 5);
     case PickleOp::kBinGet:
       return Recall(*operand, 2);
     case PickleOp::kLongBinGet:
@@ -332,7 +355,7 @@ inline bool PickleMachine::Hot::Execute() {
     case PickleOp::kLong1:
       return Long1(*operand);
     case PickleOp::kMemoize:
-      return Put(m_.memo_.size() + m_.far_memo_.size(), 1);
+      return Memoize();
     case PickleOp::kBinPut:
       return Put(*operand, 2);
     case PickleOp::kLongBinPut:
@@ -357,9 +380,26 @@ inline bool PickleMachine::Hot::Execute() {
       return Items(PickleNodeKind::kDict);
     case PickleOp::kTuple:
       return Collect(PickleNodeKind::kTuple);
+    case PickleOp::kReduce:
+    case PickleOp::kNewObj:
+      return Call(*at_ == static_cast<std::uint8_t>(PickleOp::kReduce)
+                      ? &PickleMachine::DoReduce
+                      : &PickleMachine::DoNewObj);
     default:
       return kText && ExecuteText();
   }
+}
+
+// Executes the opcode at |at|, of one byte, by its handler, which leaves the
+// reader alone. |top| is the end of the stack; returns where it then is.
+PickleValue* PickleMachine::CallAtTop(Handler handler, const std::uint8_t* at,
+                                      const PickleValue* top) {
+  reader_.SetAt(at);
+  op_offset_ = reader_.offset();
+  reader_.SetAt(at + 1);
+  stack_.SetEnd(top);
+  (this->*handler)();
+  return stack_.end();
 }
 
 template <bool kText>
@@ -372,7 +412,12 @@ void PickleMachine::RunPlain() {
   if (stack_.size() + left > kMaxStack) return;
   stack_.Reserve(left);
   Hot hot(*this);
-  while (left != 0 && hot.HasRoom() && hot.Execute<kText>()) --left;
+  while (left != 0 && hot.HasRoom() && hot.Execute<kText>()) {
+    --left;
+    // Picklers write MEMOIZE behind whatever goes into the memo. A test that
+    // comes out the same way most times is cheaper than a jump to anywhere.
+    if (hot.IsMemoize() && left != 0 && hot.HasRoom() && hot.Memoize()) --left;
+  }
   opcodes_ += room - 1 - left;
 }
 

@@ -151,8 +151,8 @@ void PickleJudge::JudgeScipyState(const PickleMachine& machine,
   const std::uint32_t made_by = machine.ClassOf(object);
   const bool scipy = made_by != kNoPickleGlobal &&
                      machine.global(made_by).module.starts_with("scipy.stats");
-  const auto text = machine.Lookup(state, kScipyTemplate);
-  if (!text) {
+  const auto texts = machine.LookupAll(state, kScipyTemplate);
+  if (texts.empty()) {
     if (!scipy || IsWhole(machine, state)) return;
     ReportState(machine, kPickleUnresolvedCall,
                 "gives " + machine.global(made_by).written +
@@ -160,14 +160,17 @@ void PickleJudge::JudgeScipyState(const PickleMachine& machine,
                 object, state, offset);
     return;
   }
-  const auto known_text = machine.TextOf(*text);
-  const bool plain = known_text && IsScipyTemplate(*known_text) &&
-                     (!scipy || IsWhole(machine, state));
-  if (plain) return;
+  const auto odd =
+      std::find_if(texts.begin(), texts.end(), [&](PickleValue text) {
+        const auto known = machine.TextOf(text);
+        return !known || !IsScipyTemplate(*known);
+      });
+  if (odd == texts.end() && (!scipy || IsWhole(machine, state))) return;
   Report(kPickleDangerousCall,
          {"gives " + machine.Render(object, kMaxEvidence / 4) +
               " a text that it runs as code",
-          offset, machine.Render(*text, kMaxEvidence)});
+          offset,
+          machine.Render(odd == texts.end() ? texts[0] : *odd, kMaxEvidence)});
 }
 
 void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
@@ -177,15 +180,21 @@ void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
   const bool data =
       made_by != kNoPickleGlobal &&
       machine.global(made_by).module.starts_with("statsmodels.base.data");
-  const auto formula = machine.Lookup(state, kFormula);
-  if (!formula) {
+  const auto formulas = machine.LookupAll(state, kFormula);
+  if (formulas.empty()) {
     if (!data || IsWhole(machine, state)) return;
   } else {
     const bool restores = machine.Lookup(state, kRestoreDesign).has_value();
     if (!data && !restores) return;
-    const auto text = machine.TextOf(*formula);
-    if (formula->Is(PickleKind::kNone)) return;
-    if (text && IsPlainFormula(*text) && (!data || IsWhole(machine, state))) {
+    const auto odd = [&](PickleValue formula) {
+      const auto text = machine.TextOf(formula);
+      return !formula.Is(PickleKind::kNone) && !(text && IsPlainFormula(*text));
+    };
+    const bool none = std::all_of(
+        formulas.begin(), formulas.end(),
+        [](PickleValue value) { return value.Is(PickleKind::kNone); });
+    if (none || (std::none_of(formulas.begin(), formulas.end(), odd) &&
+                 (!data || IsWhole(machine, state)))) {
       return;
     }
   }

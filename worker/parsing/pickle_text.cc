@@ -1,5 +1,7 @@
 #include "worker/parsing/pickle_text.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -26,7 +28,7 @@ int HexDigit(char c) {
   return -1;
 }
 
-int Base64Digit(char c) {
+constexpr int Base64DigitOf(char c) {
   if (c >= 'A' && c <= 'Z') return c - 'A';
   if (c >= 'a' && c <= 'z') return c - 'a' + 26;
   if (c >= '0' && c <= '9') return c - '0' + 52;
@@ -34,6 +36,16 @@ int Base64Digit(char c) {
   if (c == '/' || c == '_') return 63;
   return -1;
 }
+
+constexpr auto kBase64Digits = [] {
+  std::array<std::int8_t, 256> digits{};
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    digits[i] = static_cast<std::int8_t>(Base64DigitOf(static_cast<char>(i)));
+  }
+  return digits;
+}();
+
+int Base64Digit(char c) { return kBase64Digits[static_cast<std::uint8_t>(c)]; }
 
 // |digits| hexadecimal digits at |at|; nothing if they are not all there.
 std::optional<std::uint32_t> HexNumber(std::string_view text, std::size_t at,
@@ -298,6 +310,12 @@ std::optional<PickleString> DecodePickleString(std::string_view line) {
   return made;
 }
 
+bool IsAscii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x80;
+  });
+}
+
 void AppendUtf8(char32_t character, std::string* out) {
   const auto put = [out](char32_t byte) {
     *out += static_cast<char>(static_cast<unsigned char>(byte));
@@ -346,26 +364,27 @@ std::optional<std::string> DecodePickleUnicode(std::string_view line) {
 }
 
 std::optional<std::string> DecodeBase64(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 3);
+  std::string out(text.size() / 4 * 3 + 3, '\0');
+  std::size_t size = 0;
   std::uint32_t bits = 0;
   int have = 0;
   bool padded = false;
   for (const char c : text) {
-    if (IsBlank(c)) continue;
-    if (c == '=') {
-      padded = true;
+    const int digit = Base64Digit(c);
+    if (digit < 0) {
+      if (!IsBlank(c) && c != '=') return std::nullopt;
+      padded = padded || c == '=';
       continue;
     }
-    const int digit = Base64Digit(c);
-    if (digit < 0 || padded) return std::nullopt;
+    if (padded) return std::nullopt;
     bits = bits << 6 | static_cast<std::uint32_t>(digit);
     have += 6;
     if (have >= 8) {
       have -= 8;
-      out += static_cast<char>(bits >> have & 0xff);
+      out[size++] = static_cast<char>(bits >> have & 0xff);
     }
   }
+  out.resize(size);
   return out;
 }
 

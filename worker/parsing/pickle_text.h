@@ -63,6 +63,8 @@ std::optional<std::string> DecodeHex(std::string_view text);
 /// others are in it.
 std::optional<std::string> DecodeLatin1(std::string_view utf8);
 
+bool IsAscii(std::string_view text);
+
 void AppendUtf8(char32_t character, std::string* out);
 
 }  // namespace scanengine

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace scanengine {
 namespace {
@@ -10,7 +9,6 @@ namespace {
 // A sweep pays for itself once so many nodes were asked for.
 constexpr std::uint32_t kLeastPatience = 100'000;
 constexpr std::uint32_t kMaxPatience = 1U << 30;
-constexpr std::uint32_t kMaxCount = std::numeric_limits<std::uint32_t>::max();
 
 bool HasItems(PickleNodeKind kind) {
   return kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes &&
@@ -47,7 +45,9 @@ PickleArena::PickleArena() : patience_(kMaxNodes) {
 }
 
 void PickleArena::AddPage() {
-  pages_.push_back(std::make_unique<PickleNode[]>(std::size_t{1} << kPageBits));
+  constexpr std::size_t kBytes = sizeof(PickleNode) << kPageBits;
+  // Add() writes each node before anything reads it.
+  pages_.push_back(std::make_unique_for_overwrite<std::byte[]>(kBytes));
 }
 
 bool PickleArena::ReserveText(std::size_t size) {
@@ -136,9 +136,7 @@ void PickleArena::AppendKept(PickleNode& head, PickleValue item) {
   ++head.kept;
 }
 
-void PickleArena::Append(PickleValue container, PickleValue item) {
-  if (!container.Is(PickleKind::kNode)) return;
-  PickleNode& head = node(container);
+void PickleArena::AppendFurther(PickleNode& head, PickleValue item) {
   if (head.count != kMaxCount) ++head.count;
   if (head.kept < kMaxKept || (head.kept < kMaxKeptAlive && CanMatter(item))) {
     AppendKept(head, item);
@@ -147,10 +145,8 @@ void PickleArena::Append(PickleValue container, PickleValue item) {
   }
 }
 
-void PickleArena::AppendPair(PickleValue dict, PickleValue key,
-                             PickleValue value) {
-  if (!dict.Is(PickleKind::kNode)) return;
-  PickleNode& head = node(dict);
+void PickleArena::AppendFurtherPair(PickleNode& head, PickleValue key,
+                                    PickleValue value) {
   if (head.count < kMaxCount - 1) head.count += 2;
   const bool matters =
       head.kept + 1U >= kMaxKept &&
@@ -226,22 +222,26 @@ void PickleArena::SetExtra(PickleValue call, PickleValue dict) {
 }
 
 void PickleArena::Mark(PickleValue value) {
-  if (!value.Is(PickleKind::kNode)) return;
-  marking_.push_back(value.index());
+  if (value.Is(PickleKind::kNode)) MarkCell(value.index());
   while (!marking_.empty()) {
-    PickleNode& at = cell(marking_.back());
+    const PickleNode& at = cell(marking_.back());
     marking_.pop_back();
-    if (at.marked) continue;
-    at.marked = true;
-    if (!HasItems(at.kind)) {
-      if (at.count <= kPickleShortText) continue;
-      slabs_[at.items[0].content() >> 32].live = true;
-      continue;
-    }
     for (const PickleValue item : at.items) {
-      if (item.Is(PickleKind::kNode)) marking_.push_back(item.index());
+      if (item.Is(PickleKind::kNode)) MarkCell(item.index());
     }
-    if (at.next != 0) marking_.push_back(at.next);
+    if (at.next != 0) MarkCell(at.next);
+  }
+}
+
+// What it holds is to be marked later; of most there is nothing.
+void PickleArena::MarkCell(std::uint32_t index) {
+  PickleNode& at = cell(index);
+  if (at.marked) return;
+  at.marked = true;
+  if (HasItems(at.kind)) {
+    marking_.push_back(index);
+  } else if (at.count > kPickleShortText) {
+    slabs_[at.items[0].content() >> 32].live = true;
   }
 }
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -119,8 +121,10 @@ struct PickleNode {
   bool touched : 1 = false;   ///< A function had it and may have changed it.
   bool lost : 1 = false;      ///< Lacks items that may matter.
   bool computed : 1 = false;  ///< Text that a function put together.
-  std::uint16_t kept = 0;     ///< Items that are kept.
-  std::uint32_t next = 0;     ///< Cell with further items; 0: none.
+  /// Text that Python 2 wrote as str: the loader chooses an encoding, or bytes.
+  bool python_two : 1 = false;
+  std::uint16_t kept = 0;  ///< Items that are kept.
+  std::uint32_t next = 0;  ///< Cell with further items; 0: none.
   /// Last cell of the chain; 0: this one. Of a call: its opcode's offset, cut
   /// to 32 bits.
   std::uint32_t tail = 0;
@@ -178,6 +182,7 @@ class PickleArena {
     PickleNode& made = cell(index);
     made.kind = kind;
     made.marked = made.touched = made.lost = made.computed = false;
+    made.python_two = false;
     made.kept = kept;
     made.next = made.tail = 0;
     made.count = kept;
@@ -188,16 +193,34 @@ class PickleArena {
   }
   /// Appends to a container. Past kMaxKept only values that can be called or
   /// that hold such are kept.
-  void Append(PickleValue container, PickleValue item);
+  void Append(PickleValue container, PickleValue item) {
+    if (!container.Is(PickleKind::kNode)) return;
+    PickleNode& head = node(container);
+    if (head.kept < std::size(head.items)) [[likely]] {
+      head.items[head.kept++] = item;
+      if (head.count != kMaxCount) ++head.count;
+    } else {
+      AppendFurther(head, item);
+    }
+  }
   /// Appends a key and its value to a dict.
-  void AppendPair(PickleValue dict, PickleValue key, PickleValue value);
+  void AppendPair(PickleValue dict, PickleValue key, PickleValue value) {
+    if (!dict.Is(PickleKind::kNode)) return;
+    PickleNode& head = node(dict);
+    if (head.kept == 0 && head.count == 0) {
+      head.items[0] = key;
+      head.items[1] = value;
+      head.kept = 2;
+      head.count = 2;
+    } else {
+      AppendFurtherPair(head, key, value);
+    }
+  }
 
   const PickleNode& node(PickleValue value) const {
-    return pages_[value.index() >> kPageBits][value.index() & kPageMask];
+    return cell(value.index());
   }
-  PickleNode& node(PickleValue value) {
-    return pages_[value.index() >> kPageBits][value.index() & kPageMask];
-  }
+  PickleNode& node(PickleValue value) { return cell(value.index()); }
   bool IsNode(PickleValue value, PickleNodeKind kind) const {
     return value.Is(PickleKind::kNode) && node(value).kind == kind;
   }
@@ -232,6 +255,8 @@ class PickleArena {
   void SetExtra(PickleValue call, PickleValue dict);
 
  private:
+  static constexpr std::uint32_t kMaxCount =
+      std::numeric_limits<std::uint32_t>::max();
   static constexpr std::uint32_t kPageBits = 9;
   static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
 
@@ -254,12 +279,18 @@ class PickleArena {
   bool CanMatter(PickleValue item) const;
   bool IsTellingKey(PickleValue key) const;
   void AppendKept(PickleNode& head, PickleValue item);
+  void AppendFurther(PickleNode& head, PickleValue item);
+  void AppendFurtherPair(PickleNode& head, PickleValue key, PickleValue value);
   PickleNode& cell(std::uint32_t index) {
-    return pages_[index >> kPageBits][index & kPageMask];
+    return PageOf(index)[index & kPageMask];
   }
   const PickleNode& cell(std::uint32_t index) const {
-    return pages_[index >> kPageBits][index & kPageMask];
+    return PageOf(index)[index & kPageMask];
   }
+  PickleNode* PageOf(std::uint32_t index) const {
+    return reinterpret_cast<PickleNode*>(pages_[index >> kPageBits].get());
+  }
+  void MarkCell(std::uint32_t index);
   bool ReserveText(std::size_t size);
   PickleValue AddLongText(PickleNodeKind kind, std::string_view text);
   void AddPage();
@@ -269,7 +300,8 @@ class PickleArena {
     bool live = false;
   };
 
-  std::vector<std::unique_ptr<PickleNode[]>> pages_;
+  // Bytes, since making a page of nodes would write them all for nothing.
+  std::vector<std::unique_ptr<std::byte[]>> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
   std::uint32_t sweeps_ = 0;
