@@ -46,6 +46,9 @@ class Command(wine_program.Case):
         self.assertIn("low integrity", version)
         self.assertIn("not on Windows: ", version)
         self.assertIn("further decompressors: none in this build", version)
+        self.assertIn("result cache: none in this build", version)
+        ended = self.scan("--cache-dir", "c", ".", code=3)
+        self.assertIn("this build has no result cache", ended.err)
         formats = self.scan("--list-formats", code=0).text
         for name in ("bzip2", "lz4", "lzma", "xz"):
             self.assertRegex(formats,
