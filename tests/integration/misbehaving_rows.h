@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_TESTS_INTEGRATION_MISBEHAVING_ROWS_H_
 #define SCANENGINE_TESTS_INTEGRATION_MISBEHAVING_ROWS_H_
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -22,6 +23,8 @@ std::span<const MisbehaviourRow> SystemRows();
 
 /// How the report names the end by Crash().
 const char* CrashName();
+/// Time enough for a file that does not hang, on a busy machine too.
+std::chrono::milliseconds ShortDeadline();
 
 /// What the system says of a program that is not there.
 const char* NoSuchProgram();

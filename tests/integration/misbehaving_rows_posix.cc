@@ -35,6 +35,10 @@ const MisbehaviourRow kRows[] = {
 
 std::span<const MisbehaviourRow> SystemRows() { return kRows; }
 
+std::chrono::milliseconds ShortDeadline() {
+  return std::chrono::milliseconds(500);
+}
+
 const char* CrashName() { return "SIGSEGV"; }
 
 const char* NoSuchProgram() { return "No such file"; }

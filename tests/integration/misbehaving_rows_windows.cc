@@ -28,6 +28,11 @@ const MisbehaviourRow kRows[] = {
 
 std::span<const MisbehaviourRow> SystemRows() { return kRows; }
 
+// Wine's processes take turns in one server.
+std::chrono::milliseconds ShortDeadline() {
+  return std::chrono::milliseconds(2000);
+}
+
 const char* CrashName() { return "0xc0000005 (access violation)"; }
 
 const char* NoSuchProgram() { return "cannot start"; }

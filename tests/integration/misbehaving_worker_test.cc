@@ -23,6 +23,7 @@ using testing::MisbehaviourRow;
 using testing::NoSuchProgram;
 using testing::OpenHandles;
 using testing::RecordingSink;
+using testing::ShortDeadline;
 using testing::SystemRows;
 
 struct Outcome {
@@ -119,7 +120,7 @@ const MisbehaviourRow kRows[] = {
 
 void CheckRow(const MisbehaviourRow& row) {
   Harness harness(row.mode);
-  if (row.until_deadline) harness.deadline = milliseconds(500);
+  if (row.until_deadline) harness.deadline = ShortDeadline();
   harness.Run();
   harness.CheckOthersScanned();
   REQUIRE(harness.sink.outcomes.contains("trigger"));
@@ -155,7 +156,7 @@ TEST_CASE("Misbehaving worker: a second answer does not undo the first") {
 
 TEST_CASE("Misbehaving worker: a board that says nothing buys no time") {
   Harness harness("board-silent-hang");
-  harness.deadline = milliseconds(500);
+  harness.deadline = ShortDeadline();
   harness.Run(3);
   harness.CheckOthersScanned();
   CHECK(harness.sink.outcomes.at("trigger").result.status == kTimedOut);
