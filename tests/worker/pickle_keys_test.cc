@@ -189,6 +189,21 @@ TEST_CASE("Pickle keys: a key that a call returned may be any") {
         "call? <an item that is not known>('id')");
 }
 
+TEST_CASE("Pickle keys: a name in a memo that is full can be called") {
+  std::string bytes = PickleBuilder().bytes();
+  const std::size_t many = PickleMemo::kMaxDense + PickleMemo::kMaxSparse;
+  for (std::size_t i = 0; i < many; ++i)
+    bytes +=
+        "N\x94"
+        "0";
+  const auto index = static_cast<std::uint32_t>(many);
+  bytes += kHarmless + "\x94" + "0";
+  const std::string call =
+      PickleBuilder(0).Op(Op::kLongBinGet).Number(index, 4).bytes() + ")R0";
+  CHECK(RunPickle(bytes + call + call + "N.").events ==
+        Events{"import m.f", "call m.f()", "call m.f()"});
+}
+
 TEST_CASE("Pickle keys: objects that there is no room for are no alarm") {
   const std::string object = Recall(0) + ")\x81\x94";
   const std::string state = Dict({NewText("x"), "K\x01", NewText("y"), "]"});
