@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The rate of a tree in which 1 % of all files kill their worker, each time.
 
-    python3 benchmarks/poison.py --bin build/release/bin --helpers build/dev/bin
+    python3 benchmarks/poison.py --bin build/release/bin
 
 Against the same tree without a fault, in turns, with the same worker program
 (hijacked_worker of the tests, which a real sandbox holds).
@@ -40,11 +40,9 @@ def poison(args, root, base):
             if int(name[1:7]) % 100 == 0:
                 os.rename(os.path.join(folder, name),
                           os.path.join(folder, "trigger" + name))
-    worker = os.path.join(base, "worker")
-    helper = os.path.join(os.path.dirname(args.helpers), "hijacked_worker")
-    with open(worker, "w", encoding="utf-8") as script:
-        script.write(f"#!/bin/sh\nexec '{helper}' crash \"$@\"\n")
-    os.chmod(worker, 0o755)
+    worker = os.path.join(base, "hijacked_worker.crash")
+    os.symlink(os.path.abspath(os.path.join(args.bin, "hijacked_worker")),
+               worker)
     return [scan(args, worker, root) / scan(args, worker, poisoned)
             for _ in range(args.rounds)]
 
@@ -52,19 +50,19 @@ def poison(args, root, base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", required=True)
-    parser.add_argument("--helpers", help="folder of hijacked_worker, which "
-                        "only test builds have; --bin without it")
     parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--size", type=int, default=400,
+                        help="most bytes of a file")
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     args.scanengine = os.path.join(args.bin, "scanengine")
-    args.helpers = os.path.join(args.helpers or args.bin, "")
     with tempfile.TemporaryDirectory(prefix="scanengine-faults-") as base:
         root = os.path.join(base, "tree")
         os.mkdir(root)
-        chaos.make_tree(root, args.files, random.Random(1))
+        chaos.make_tree(root, args.files, random.Random(1), args.size)
         ratios = poison(args, root, base)
-        print("rate with 1 % of poison to rate without: median "
+        print(f"{args.files:,} files of up to {args.size:,} bytes; "
+              "rate with 1 % of poison to rate without: median "
               f"{statistics.median(ratios):.2f}, "
               f"{min(ratios):.2f} to {max(ratios):.2f}")
 

@@ -3,14 +3,17 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -176,34 +179,45 @@ BENCHMARK(EmptyTasks)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
 
-// From a task that crashes its worker to the answer of a task by the next one:
-// the kernel ends and we reap the old, start the new, greet and ask it.
-void CrashToNextAnswer(benchmark::State& state) {
-  Workers workers(MISBEHAVING_WORKER, {"--mode", "segv"});
+// Shows the middle and the hundredth worst of |times|, in microseconds.
+void ShowPercentiles(benchmark::State& state, std::vector<double> times) {
+  if (times.empty()) return;
+  std::sort(times.begin(), times.end());
+  state.counters["p50"] = times[times.size() / 2] * 1e6;
+  state.counters["p99"] = times[times.size() * 99 / 100] * 1e6;
+}
+
+// From |end|, which ends a worker, to the answer of a task by the next one: the
+// kernel ends and we reap the old, start the new, greet and ask it.
+void EndToNextAnswer(benchmark::State& state, Workers& workers,
+                     const std::function<void(WorkerId)>& end) {
   WorkerId worker = workers.Start().worker;
+  std::vector<double> times;
   for (auto _ : state) {
-    workers.Send(worker, 1, "trigger");
+    const auto begin = SteadyClockType::now();
+    end(worker);
     workers.Await<WorkerExited>();
     worker = workers.Start().worker;
     workers.Send(worker, 1);
     workers.AwaitReplies(1);
+    times.push_back(SecondsSince(begin));
   }
   workers.End(worker);
+  ShowPercentiles(state, std::move(times));
+}
+
+void CrashToNextAnswer(benchmark::State& state) {
+  Workers workers(MISBEHAVING_WORKER, {"--mode", "segv"});
+  EndToNextAnswer(state, workers,
+                  [&](WorkerId worker) { workers.Send(worker, 1, "trigger"); });
 }
 BENCHMARK(CrashToNextAnswer)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 // The same with the real worker and its sandbox, ended by SIGKILL.
 void KillToNextAnswer(benchmark::State& state) {
   Workers workers;
-  WorkerId worker = workers.Start().worker;
-  for (auto _ : state) {
-    workers.launcher().Kill(worker);
-    workers.Await<WorkerExited>();
-    worker = workers.Start().worker;
-    workers.Send(worker, 1);
-    workers.AwaitReplies(1);
-  }
-  workers.End(worker);
+  EndToNextAnswer(state, workers,
+                  [&](WorkerId worker) { workers.launcher().Kill(worker); });
 }
 BENCHMARK(KillToNextAnswer)->UseRealTime()->Unit(benchmark::kMicrosecond);
 

@@ -12,41 +12,13 @@
 #include <utility>
 
 #include "cli/output_file.h"
+#include "ipc/descriptor_posix.h"
+#include "ipc/system_error_posix.h"
 
 namespace scanengine::cli {
 namespace {
 
 constexpr int kNameAttempts = 100;
-
-Error SystemError(int code) {
-  ErrorCode kind = ErrorCode::kIo;
-  if (code == EACCES || code == EPERM || code == EROFS) {
-    kind = ErrorCode::kPermission;
-  } else if (code == ENOENT || code == ENOTDIR) {
-    kind = ErrorCode::kNotFound;
-  }
-  return Error{kind, std::strerror(code)};
-}
-
-// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 // Returns 0 or an errno. Standard output may be non-blocking if it is shared.
 int WriteAll(int fd, std::string_view bytes) {

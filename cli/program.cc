@@ -7,6 +7,7 @@
 #include <ctime>
 #include <memory>
 #include <new>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "cli/parse_flags.h"
 #include "cli/parse_values.h"
 #include "cli/report.h"
+#include "cli/report_writer.h"
 #include "cli/run_observer.h"
 #include "cli/signals.h"
 #include "cli/status_line.h"
@@ -64,9 +66,15 @@ ExitCode PrintPage(const std::string& text) {
   return ExitCode::kIncomplete;
 }
 
-Result<std::unique_ptr<ByteSink>> OpenOutput(const Config& config) {
-  if (config.output) return OpenOutputFile(*config.output);
-  return OpenStandardOutput();
+// Nothing, once it was said why, if there is no place for the report.
+std::optional<ReportWriter> OpenReport(const Config& config) {
+  Result<std::unique_ptr<ByteSink>> sink =
+      config.output ? OpenOutputFile(*config.output) : OpenStandardOutput();
+  if (sink.ok()) return ReportWriter(std::move(sink).value());
+  PrintError(fmt::format("cannot write the report {}: {}",
+                         Quoted(config.output.value_or("")),
+                         sink.error().detail));
+  return std::nullopt;
 }
 
 // What a run of one file without a supervisor amounts to.
@@ -204,14 +212,9 @@ ExitCode RunScan(const ParsedFlags& flags, EngineApi& engine) {
   config.report.color = UseColor(config.color, environment,
                                  !config.output && IsTerminal(Stream::kOutput));
   // Before the scan: an hour's work must not end at a folder without rights.
-  Result<std::unique_ptr<ByteSink>> sink = OpenOutput(config);
-  if (!sink.ok()) {
-    PrintError(fmt::format("cannot write the report {}: {}",
-                           Quoted(config.output.value_or("")),
-                           sink.error().detail));
-    return ExitCode::kIncomplete;
-  }
-  ReportWriter writer(std::move(sink).value());
+  std::optional<ReportWriter> report = OpenReport(config);
+  if (!report) return ExitCode::kIncomplete;
+  ReportWriter& writer = *report;
   if (config.debug_worker) return DebugOneFile(config, engine, writer);
   const bool status_line_on =
       UseStatusLine(config.progress, config.report.quiet, environment,
@@ -223,14 +226,9 @@ ExitCode RunDoctor(const ParsedFlags& flags, EngineApi& engine) {
   const Result<Config> built = BuildConfig(flags);
   if (!built.ok()) return UsageError(built.error());
   const Config& config = built.value();
-  Result<std::unique_ptr<ByteSink>> sink = OpenOutput(config);
-  if (!sink.ok()) {
-    PrintError(fmt::format("cannot write the report {}: {}",
-                           Quoted(config.output.value_or("")),
-                           sink.error().detail));
-    return ExitCode::kIncomplete;
-  }
-  ReportWriter writer(std::move(sink).value());
+  std::optional<ReportWriter> report = OpenReport(config);
+  if (!report) return ExitCode::kIncomplete;
+  ReportWriter& writer = *report;
   const bool color = UseColor(config.color, ReadEnvironment(),
                               !config.output && IsTerminal(Stream::kOutput));
   const Diagnosis diagnosis = engine.Diagnose(config.scan);

@@ -20,13 +20,15 @@ class WindowsStopSignals final : public StopSignals {
  public:
   explicit WindowsStopSignals(OnSignal on_signal)
       : on_signal_(std::move(on_signal)) {
+    static const BOOL handled = ::SetConsoleCtrlHandler(Handle, TRUE);
+    static_cast<void>(handled);
     const std::lock_guard lock(mutex);
     current = this;
-    ::SetConsoleCtrlHandler(Handle, TRUE);
   }
 
+  // The handler stays, and without an object leaves all to the system. To take
+  // it away would wait for one that runs, and that one waits for our end.
   ~WindowsStopSignals() override {
-    ::SetConsoleCtrlHandler(Handle, FALSE);
     const std::lock_guard lock(mutex);
     current = nullptr;
   }

@@ -1,5 +1,14 @@
 # Libraries from the system. Names of Debian packages: CONTRIBUTING.md.
 find_package(Threads REQUIRED)
+# Static where there is one, here and below: it spares every start a library
+# load.
+if(NOT DEFINED ZLIB_USE_STATIC_LIBS)
+  find_library(SCANENGINE_STATIC_ZLIB NAMES libz.a)
+  mark_as_advanced(SCANENGINE_STATIC_ZLIB)
+  if(SCANENGINE_STATIC_ZLIB)
+    set(ZLIB_USE_STATIC_LIBS ON)
+  endif()
+endif()
 find_package(ZLIB REQUIRED)
 if(CMAKE_CROSSCOMPILING)
   include(ScanengineHeaderOnly)
@@ -32,6 +41,5 @@ endif()
 
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   find_path(SCANENGINE_SECCOMP_INCLUDE seccomp.h REQUIRED)
-  # Static where there is one: it spares every worker start a library load.
   find_library(SCANENGINE_SECCOMP_LIBRARY NAMES libseccomp.a seccomp REQUIRED)
 endif()

@@ -23,10 +23,6 @@ function(scanengine_prepare_export target)
     string(REGEX REPLACE "^\\$<LINK_ONLY:(.*)>$" "\\1" name "${library}")
     if(name IN_LIST scanengine_build_only)
       set(library "$<BUILD_INTERFACE:${library}>")
-    elseif(SCANENGINE_SECCOMP_LIBRARY AND name STREQUAL SCANENGINE_SECCOMP_LIBRARY)
-      # A path of this system: the package looks for its own.
-      set(library "$<BUILD_INTERFACE:${library}>"
-                  "$<INSTALL_INTERFACE:$<LINK_ONLY:scanengine::seccomp>>")
     endif()
     if(library)
       list(APPEND exported "${library}")

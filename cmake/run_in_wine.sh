@@ -10,7 +10,7 @@ set -euo pipefail
 # No messages, no windows, no downloads (Mono, Gecko), no debugger at a crash.
 export WINEDEBUG=${WINEDEBUG:--all} WINEDLLOVERRIDES='mscoree,mshtml=;winedbg.exe=d'
 unset DISPLAY WAYLAND_DISPLAY
-seconds=${SCANENGINE_WINE_SECONDS:-380}
+seconds=${SCANENGINE_WINE_SECONDS:-1400}
 
 case $1 in
   --start)

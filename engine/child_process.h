@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/readable_pipe.hpp>
 #include <boost/asio/writable_pipe.hpp>
+#include <boost/system/error_code.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -32,6 +33,10 @@ struct ChildPipes {
   boost::asio::readable_pipe out;
   boost::asio::readable_pipe err;
 };
+
+/// Whether a call on one of them failed because the child's end is closed, and
+/// not since the system failed us.
+bool IsEndOfPipe(const boost::system::error_code& error);
 
 /// A running child in a process group of its own, reaped by itself.
 ///

@@ -288,6 +288,10 @@ Result<std::unique_ptr<ChildProcess>> Watch(asio::io_context& io, pid_t pid,
 
 }  // namespace
 
+bool IsEndOfPipe(const boost::system::error_code& error) {
+  return error == asio::error::eof || error == asio::error::broken_pipe;
+}
+
 Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context& io,
                                                           const ChildSpec& spec,
                                                           ChildPipes& pipes,

@@ -232,6 +232,14 @@ std::filesystem::path ProgramPath(const std::string& program) {
 
 }  // namespace
 
+// Which of them it is depends on the direction and on the state of the pipe.
+bool IsEndOfPipe(const boost::system::error_code& error) {
+  if (error == asio::error::eof) return true;
+  if (error.category() != boost::system::system_category()) return false;
+  return error.value() == ERROR_BROKEN_PIPE || error.value() == ERROR_NO_DATA ||
+         error.value() == ERROR_PIPE_NOT_CONNECTED;
+}
+
 Result<std::unique_ptr<ChildProcess>> ChildProcess::Start(asio::io_context& io,
                                                           const ChildSpec& spec,
                                                           ChildPipes& pipes,

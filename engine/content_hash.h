@@ -49,8 +49,8 @@ struct FileHash {
 };
 
 /// Fails with kChanged unless the file has the stamp |expected| before and
-/// after it was read, else with kIo. Blocks for as long as reading takes; never
-/// on a FIFO or a device.
+/// after it was read, else with the error of the system. Blocks for as long as
+/// reading takes; never on a FIFO or a device.
 Result<FileHash> HashFile(const std::string& path, const FileStamp& expected);
 
 /// Of a file that nobody changes.

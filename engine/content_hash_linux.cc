@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "engine/content_hash.h"
+#include "ipc/descriptor_posix.h"
+#include "ipc/system_error_posix.h"
 
 namespace scanengine {
 namespace {
@@ -16,27 +18,14 @@ namespace {
 constexpr std::size_t kBufferBytes = 128U << 10;
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
-class Descriptor {
- public:
-  explicit Descriptor(const std::string& path)
-      : fd_(::open(path.c_str(),
-                   O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-Error FromErrno() { return {ErrorCode::kIo, std::strerror(errno)}; }
+Descriptor OpenToRead(const std::string& path) {
+  return Descriptor(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+}
 
 Result<FileStamp> StampOf(int fd) {
   struct stat info {};
-  if (::fstat(fd, &info) != 0) return FromErrno();
+  if (::fstat(fd, &info) != 0) return SystemError(errno);
   if (!S_ISREG(info.st_mode)) {
     return Error{ErrorCode::kChanged, "is no regular file"};
   }
@@ -86,7 +75,7 @@ Result<Sha256> HashAll(int fd, std::uint64_t size) {
       hasher.Add(std::span<const std::byte>(buffer).first(
           static_cast<std::size_t>(got)));
     } else if (errno != EINTR) {
-      return FromErrno();
+      return SystemError(errno);
     }
   }
 }
@@ -94,8 +83,8 @@ Result<Sha256> HashAll(int fd, std::uint64_t size) {
 }  // namespace
 
 Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
-  const Descriptor file(path);
-  if (file.get() < 0) return FromErrno();
+  const Descriptor file = OpenToRead(path);
+  if (file.get() < 0) return SystemError(errno);
   const auto is_as_expected = [&] {
     const Result<FileStamp> stamp = StampOf(file.get());
     return stamp.ok() && stamp.value() == expected;
@@ -113,8 +102,8 @@ Result<FileHash> HashFile(const std::string& path, const FileStamp& expected) {
 }
 
 Result<Sha256> HashProgram(const std::string& path) {
-  const Descriptor file(path);
-  if (file.get() < 0) return FromErrno();
+  const Descriptor file = OpenToRead(path);
+  if (file.get() < 0) return SystemError(errno);
   return HashAll(file.get(), kBufferBytes);
 }
 

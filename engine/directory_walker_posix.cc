@@ -19,6 +19,7 @@
 
 #include "engine/directory_walker.h"
 #include "ipc/check.h"
+#include "ipc/descriptor_posix.h"
 
 namespace scanengine {
 namespace {
@@ -38,35 +39,6 @@ constexpr int kReadFolder =
     O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 // Enough to start from or to pass through; needs no right to read.
 constexpr int kPassFolder = O_PATH | O_DIRECTORY | O_CLOEXEC;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor() { Close(); }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      Close();
-      fd_ = std::exchange(other.fd_, -1);
-    }
-    return *this;
-  }
-
-  int get() const { return fd_; }
-  bool ok() const { return fd_ >= 0; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  // Keeps errno: it mostly says why what came before went wrong.
-  void Close() {
-    if (fd_ < 0) return;
-    const int error = errno;
-    ::close(fd_);
-    errno = error;
-  }
-
-  int fd_;
-};
 
 Error FromErrno(int error) {
   switch (error) {

@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "engine/journal_file.h"
+#include "ipc/descriptor_posix.h"
+#include "ipc/system_error_posix.h"
 
 namespace scanengine {
 namespace {
@@ -23,16 +25,6 @@ namespace {
 // was killed until it has started: well below this.
 constexpr int kLockAttempts = 20;
 constexpr std::chrono::milliseconds kLockPause{10};
-
-Error FromErrno(int code) {
-  ErrorCode kind = ErrorCode::kIo;
-  if (code == EACCES || code == EPERM || code == EROFS) {
-    kind = ErrorCode::kPermission;
-  } else if (code == ENOENT || code == ENOTDIR) {
-    kind = ErrorCode::kNotFound;
-  }
-  return Error{kind, std::strerror(code)};
-}
 
 class PosixJournalFile final : public JournalFile {
  public:
@@ -56,14 +48,14 @@ class PosixJournalFile final : public JournalFile {
       if (code == EINTR) continue;
       // A reader drops a torn record anyway: this is tidiness.
       if (::ftruncate(fd_, static_cast<off_t>(begin)) != 0) size_ = end;
-      return FromErrno(code);
+      return SystemError(code);
     }
     size_ = end;
     return OkStatus();
   }
 
   Status Sync() override {
-    if (::fdatasync(fd_) != 0) return FromErrno(errno);
+    if (::fdatasync(fd_) != 0) return SystemError(errno);
     return OkStatus();
   }
 
@@ -77,7 +69,7 @@ class PosixJournalFile final : public JournalFile {
       if (read > 0) {
         got += static_cast<std::size_t>(read);
       } else if (errno != EINTR) {
-        return FromErrno(errno);
+        return SystemError(errno);
       }
     }
     return got;
@@ -85,7 +77,7 @@ class PosixJournalFile final : public JournalFile {
 
   Status Truncate(std::uint64_t size) override {
     if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) {
-      return FromErrno(errno);
+      return SystemError(errno);
     }
     size_ = size;
     return OkStatus();
@@ -107,26 +99,10 @@ bool Lock(int fd) {
   return false;
 }
 
-// Closes itself unless it is taken over.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int Release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 Result<std::unique_ptr<JournalFile>> Adopt(Descriptor& file, bool lock) {
-  if (file.get() < 0) return FromErrno(errno);
+  if (file.get() < 0) return SystemError(errno);
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) return FromErrno(errno);
+  if (::fstat(file.get(), &info) != 0) return SystemError(errno);
   if (!S_ISREG(info.st_mode)) {
     return Error{ErrorCode::kUnsupported, "is no regular file"};
   }
@@ -134,7 +110,7 @@ Result<std::unique_ptr<JournalFile>> Adopt(Descriptor& file, bool lock) {
     return Error{ErrorCode::kChanged, "another scan is using it"};
   }
   // Its size before the lock was ours does not count.
-  if (::fstat(file.get(), &info) != 0) return FromErrno(errno);
+  if (::fstat(file.get(), &info) != 0) return SystemError(errno);
   const auto size = static_cast<std::uint64_t>(info.st_size);
   return std::unique_ptr<JournalFile>(
       std::make_unique<PosixJournalFile>(file.Release(), size));
@@ -193,7 +169,7 @@ Status CreateFolders(const std::string& path) {
     if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
       struct stat info {};
       const int code = errno;  // Of what is there, some say EROFS or EACCES.
-      if (::stat(part.c_str(), &info) != 0) return FromErrno(code);
+      if (::stat(part.c_str(), &info) != 0) return SystemError(code);
     }
     if (end == std::string::npos) return OkStatus();
   }

@@ -52,13 +52,6 @@ struct Connection {
   asio::steady_timer timer;
 };
 
-// Windows calls it broken when the other end has gone, for readers, too.
-bool IsEndOfPipe(const error_code& ec) {
-  return ec == asio::error::eof ||
-         ec == boost::system::errc::make_error_condition(
-                   boost::system::errc::broken_pipe);
-}
-
 // Neither by an accident nor by somebody else.
 bool LeftByItself(const NativeEnd& end) {
   const EndClass how = ClassifyEnd(end);

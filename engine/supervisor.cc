@@ -82,7 +82,7 @@ void Supervisor::ApplyStop() {
 void Supervisor::FailAllWaiting(OutcomeStatus status,
                                 const std::string& detail) {
   while (!queue_.empty()) {
-    const QueuedTask task = queue_.Pop();
+    const QueuedTask task = queue_.Pop(TaskQueue::Workers::kFresh);
     ScanReply reply;
     reply.status = status;
     reply.detail = detail;
@@ -148,15 +148,9 @@ int Supervisor::WantedWorkers() const {
 }
 
 void Supervisor::SpawnWorkers() {
-  const int wanted = WantedWorkers();
-  const auto alive = [this] {
-    return static_cast<int>(
-        std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-          return !entry.second.closing &&
-                 entry.second.state != WorkerState::kStopping;
-        }));
-  };
-  while (alive() < wanted && respawn_.MayTry(clock_->Now())) {
+  int wanted = WantedWorkers();
+  if (wanted > 0 && spare_wanted_ && respawn_.failures() == 0) ++wanted;
+  while (Alive() < wanted && respawn_.MayTry(clock_->Now())) {
     // After a failure one at a time: together they may be what fails.
     if (respawn_.failures() > 0 && AnyIn(WorkerState::kStarting)) return;
     Result<WorkerId> id = launcher_->Spawn();
@@ -174,8 +168,17 @@ void Supervisor::SpawnWorkers() {
       --lost_workers_;
       ++stats_.respawns;
     }
-    stats_.most_workers = std::max(stats_.most_workers, alive());
+    stats_.most_workers =
+        std::max(stats_.most_workers, std::min(Alive(), options_.workers));
   }
+}
+
+int Supervisor::Alive() const {
+  return static_cast<int>(
+      std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+        return !entry.second.closing &&
+               entry.second.state != WorkerState::kStopping;
+      }));
 }
 
 bool Supervisor::AnyIn(WorkerState state) const {
@@ -186,6 +189,10 @@ bool Supervisor::AnyIn(WorkerState state) const {
 }
 
 void Supervisor::OnSpawnFailure(const std::string& why, bool killed) {
+  if (spare_wanted_ && !killed && Alive() >= options_.workers) {
+    spare_wanted_ = false;  // As many as were asked for are there.
+    return;
+  }
   const bool alone =
       !AnyIn(WorkerState::kReady) && !AnyIn(WorkerState::kStarting);
   if (killed) {
@@ -231,15 +238,29 @@ void Supervisor::Degrade(const std::string& why) {
   options_.workers = 1;
   options_.tasks_per_worker = 0;
   options_.recycle_memory = 0;
+  spare_wanted_ = false;
   respawn_ = RespawnPolicy(options_.max_spawn_failures);
+}
+
+TaskQueue::Workers Supervisor::AtHand() const {
+  // Where no other can be had, one that was used is better than none.
+  const bool fresh =
+      respawn_.failures() != 0 ||
+      std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+        const Worker& worker = entry.second;
+        return worker.state == WorkerState::kReady && !worker.closing &&
+               worker.tasks_done == 0 && worker.held.empty();
+      });
+  return fresh ? TaskQueue::Workers::kFresh : TaskQueue::Workers::kUsed;
 }
 
 void Supervisor::HandOut() {
   while (!fatal_ && !sink_->Congested()) {
-    const QueuedTask* next = queue_.Peek();
+    const TaskQueue::Workers at_hand = AtHand();
+    const QueuedTask* next = queue_.Peek(at_hand);
     if (next == nullptr) return;
     if (in_process_ && next->HasEndedWorker()) {
-      FinishUnrisked(queue_.Pop());
+      FinishUnrisked(queue_.Pop(at_hand));
       continue;
     }
     Worker* best = nullptr;
@@ -254,7 +275,7 @@ void Supervisor::HandOut() {
         best_cost = cost;
       }
     }
-    if (best == nullptr || !HandOutTo(*best)) return;
+    if (best == nullptr || !HandOutTo(*best, at_hand)) return;
   }
 }
 
@@ -281,15 +302,16 @@ bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (limit > 0 && worker.tasks_done + static_cast<int>(held) >= limit) {
     return false;
   }
-  // Where no other can be had, one that was used is better than none.
   if (next.fresh_worker && worker.tasks_done != 0 && respawn_.failures() == 0) {
     return false;
   }
+  int busy = 0;
   for (const auto& [id, other] : workers_) {
     if (other.held.empty()) continue;
+    ++busy;
     if (next.exclusive || other.held.front().exclusive) return false;
   }
-  if (held == 0) return true;
+  if (held == 0) return busy < options_.workers;  // Else it is the spare.
   // Behind other tasks: only small ones, so that nothing waits for long, and
   // only as many as hide the way to the worker and back.
   if (next.solo || next.fresh_worker || worker.held.front().solo) return false;
@@ -299,7 +321,7 @@ bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
          held < 2 * static_cast<std::size_t>(options_.batch_tasks);
 }
 
-bool Supervisor::HandOutTo(Worker& worker) {
+bool Supervisor::HandOutTo(Worker& worker, TaskQueue::Workers at_hand) {
   const auto needs = [&](const QueuedTask& task) {
     return std::max(worker.memory,
                     governor_.Estimate(task.task.resource_class));
@@ -310,7 +332,7 @@ bool Supervisor::HandOutTo(Worker& worker) {
         return &entry.second != &worker && !entry.second.held.empty();
       });
   if (others_busy &&
-      !governor_.Admits(MemoryInUse(&worker), needs(*queue_.Peek()))) {
+      !governor_.Admits(MemoryInUse(&worker), needs(*queue_.Peek(at_hand)))) {
     return false;
   }
   // Towards the end everybody gets a share.
@@ -320,7 +342,7 @@ bool Supervisor::HandOutTo(Worker& worker) {
                   queue_.size() / (2 * ready)));
   std::vector<QueuedTask> batch;
   std::chrono::microseconds cost{0};
-  while (const QueuedTask* next = queue_.Peek()) {
+  while (const QueuedTask* next = queue_.Peek(at_hand)) {
     if (!batch.empty()) {
       const bool alone = next->solo || next->fresh_worker || next->exclusive ||
                          (in_process_ && next->HasEndedWorker());
@@ -339,7 +361,7 @@ bool Supervisor::HandOutTo(Worker& worker) {
         break;
     }
     cost += next->task.cost;
-    batch.push_back(queue_.Pop());
+    batch.push_back(queue_.Pop(at_hand));
   }
   SendBatch(worker, std::move(batch));
   return true;
@@ -373,7 +395,8 @@ bool Supervisor::RecycleIfDue(Worker& worker) {
       !worker.held.empty()) {
     return false;
   }
-  const QueuedTask* next = queue_.Peek();
+  // Shown only once nothing else is left for the workers that there are.
+  const QueuedTask* next = queue_.Peek(TaskQueue::Workers::kUsed);
   const bool used_up = options_.tasks_per_worker > 0 &&
                        worker.tasks_done >= options_.tasks_per_worker;
   const bool grown = options_.recycle_memory > 0 && worker.tasks_done > 0 &&

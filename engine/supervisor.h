@@ -138,13 +138,15 @@ class Supervisor {
   void Refill();
   void SpawnWorkers();
   int WantedWorkers() const;
+  int Alive() const;
   void OnSpawnFailure(const std::string& why, bool killed = false);
   void TellFewerWorkers();
   bool AnyIn(WorkerState state) const;
   void Degrade(const std::string& why);
   void FailAllWaiting(OutcomeStatus status, const std::string& detail);
+  TaskQueue::Workers AtHand() const;
   void HandOut();
-  bool HandOutTo(Worker& worker);
+  bool HandOutTo(Worker& worker, TaskQueue::Workers at_hand);
   void FinishUnrisked(const QueuedTask& task);
   bool MayTake(const Worker& worker, const QueuedTask& next) const;
   void SendBatch(Worker& worker, std::vector<QueuedTask> batch);
@@ -199,7 +201,10 @@ class Supervisor {
   SupervisorStats stats_;
   std::optional<Error> fatal_;
   int next_number_ = 1;
-  int lost_workers_ = 0;       // Not yet replaced.
+  int lost_workers_ = 0;  // Not yet replaced.
+  // One more than may be busy is kept started, so that the next loss costs no
+  // start. Only once one was lost: most runs never need it.
+  bool spare_wanted_ = false;
   std::string start_trouble_;  // Why a worker could not be had beside others.
   bool told_sandbox_ = false;
   int stop_requests_ = 0;

@@ -162,6 +162,7 @@ void Supervisor::Apply(const WorkerExited& event) {
   const bool expected = worker.closing && worker.held.empty();
   if (!expected && !in_process_) {
     ++lost_workers_;
+    spare_wanted_ = true;
     const bool ours = worker.kill_reason != KillReason::kNone &&
                       worker.kill_reason != KillReason::kProtocol;
     if (!ours && verdict.status != OutcomeStatus::kTimedOut) ++stats_.crashes;

@@ -1,6 +1,7 @@
 // Deadlines, memory and progress: what the supervisor watches by the clock.
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "engine/supervisor.h"
@@ -153,7 +154,11 @@ void Supervisor::SendProgress(Clock::Time now) {
       std::chrono::duration_cast<std::chrono::milliseconds>(now - start_);
   progress_.discovering = !source_->Exhausted();
   progress_.workers.clear();
+  auto surplus = static_cast<std::ptrdiff_t>(workers_.size()) -
+                 static_cast<std::ptrdiff_t>(options_.workers);
   for (const auto& [id, worker] : workers_) {
+    // A spare is nobody's business.
+    if (worker.held.empty() && surplus-- > 0) continue;
     WorkerView view;
     view.number = worker.number;
     if (!worker.held.empty()) {

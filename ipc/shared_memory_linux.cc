@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ipc/check.h"
+#include "ipc/descriptor_posix.h"
 #include "ipc/shared_memory.h"
 
 namespace scanengine {
@@ -26,21 +27,6 @@ constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 Error SystemError(const char* what, int error) {
   return {ErrorCode::kIo, std::string(what) + ": " + std::strerror(error)};
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // Lets Boost.Interprocess map a descriptor that has no path.
 struct DescriptorMapping {

@@ -22,8 +22,8 @@ class FileSource : public ByteSource {
   /// kInvalidArgument (not a regular file) or kIo.
   static Result<std::unique_ptr<FileSource>> Open(const TaskRequest& task);
 
-  /// True if size, time of modification and identity are what they were when
-  /// the file was opened.
+  /// True if size, times of writing and of change, links and identity are what
+  /// they were when the file was opened.
   virtual bool Unchanged() const = 0;
 };
 

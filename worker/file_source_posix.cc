@@ -64,6 +64,10 @@ int OpenLong(std::string_view path) {
   }
 }
 
+bool SameTime(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 class PosixFileSource final : public FileSource {
  public:
   PosixFileSource(int fd, const struct stat& info) : fd_(fd), info_(info) {}
@@ -99,10 +103,13 @@ class PosixFileSource final : public FileSource {
   bool Unchanged() const override {
     struct stat now {};
     if (::fstat(fd_, &now) != 0) return false;
+    // Who writes may set the time of writing back, not that of the change. A
+    // link less: its name was given to another file, or is no more.
     return now.st_size == info_.st_size &&
-           now.st_mtim.tv_sec == info_.st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == info_.st_mtim.tv_nsec &&
-           now.st_ino == info_.st_ino && now.st_dev == info_.st_dev;
+           SameTime(now.st_mtim, info_.st_mtim) &&
+           SameTime(now.st_ctim, info_.st_ctim) &&
+           now.st_nlink == info_.st_nlink && now.st_ino == info_.st_ino &&
+           now.st_dev == info_.st_dev;
   }
 
  private:

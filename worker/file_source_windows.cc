@@ -18,22 +18,27 @@ constexpr DWORD kErrorIsFolder = 336;
 
 struct Identity {
   std::uint64_t size = 0;
-  FILETIME written{};
-  DWORD volume = 0;
-  std::uint64_t index = 0;
+  LARGE_INTEGER written{};
+  LARGE_INTEGER changed{};
 };
 
+// By calls that need no name of the file: standard input may have none.
 bool LookAt(HANDLE file, Identity* out) {
-  BY_HANDLE_FILE_INFORMATION info{};
-  if (!::GetFileInformationByHandle(file, &info)) return false;
-  if ((info.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+  FILE_STANDARD_INFO standard{};
+  FILE_BASIC_INFO basic{};
+  if (!::GetFileInformationByHandleEx(file, FileStandardInfo, &standard,
+                                      sizeof(standard)) ||
+      !::GetFileInformationByHandleEx(file, FileBasicInfo, &basic,
+                                      sizeof(basic))) {
+    return false;
+  }
+  if (standard.Directory) {
     ::SetLastError(kErrorIsFolder);
     return false;
   }
-  out->size = std::uint64_t{info.nFileSizeHigh} << 32 | info.nFileSizeLow;
-  out->written = info.ftLastWriteTime;
-  out->volume = info.dwVolumeSerialNumber;
-  out->index = std::uint64_t{info.nFileIndexHigh} << 32 | info.nFileIndexLow;
+  out->size = static_cast<std::uint64_t>(standard.EndOfFile.QuadPart);
+  out->written = basic.LastWriteTime;
+  out->changed = basic.ChangeTime;
   return true;
 }
 
@@ -73,9 +78,10 @@ class WindowsFileSource final : public FileSource {
 
   bool Unchanged() const override {
     Identity now;
+    // Who writes may set the time of writing back, but not that of the change.
     return LookAt(file_.get(), &now) && now.size == identity_.size &&
-           ::CompareFileTime(&now.written, &identity_.written) == 0 &&
-           now.volume == identity_.volume && now.index == identity_.index;
+           now.written.QuadPart == identity_.written.QuadPart &&
+           now.changed.QuadPart == identity_.changed.QuadPart;
   }
 
  private:

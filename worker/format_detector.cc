@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "worker/containers/decoder.h"
 #include "worker/recognised_formats.h"
 
 namespace scanengine {
@@ -43,6 +44,11 @@ Result<Detection> DetectFormat(ByteSource& source, std::string_view name) {
   if (!detection.scanners.empty()) return detection;
   if (likely != nullptr) {
     detection.scanners.push_back(likely);
+    // It sees what is packed as little as anybody else in this build.
+    const auto compression = CompressionOf(input.head);
+    if (compression && !CanUnpack(*compression)) {
+      detection.recognised = RecogniseUnsupported(input);
+    }
     return detection;
   }
   // A magic number speaks louder than a name that only hints at a scanner.

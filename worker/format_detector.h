@@ -14,7 +14,8 @@ namespace scanengine {
 struct Detection {
   /// To be run, in this order; empty if no scanner knows it.
   std::vector<const Scanner*> scanners;
-  /// Format that is known but has no scanner here: "onnx"; else empty.
+  /// Format that is known but has no scanner here: "onnx"; else empty. Beside
+  /// scanners: a compression that this build cannot unpack.
   std::string recognised;
   /// True if no model loader reads such a file (text, pictures, programs).
   bool not_a_model = false;

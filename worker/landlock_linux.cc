@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ipc/descriptor_posix.h"
 #include "worker/sandbox_parts.h"
 
 // Landlock, as https://docs.kernel.org/userspace-api/landlock.html has it for
@@ -35,21 +36,6 @@ constexpr std::uint64_t kReadFile = 1U << 2;
 constexpr std::uint64_t kReadDir = 1U << 3;
 constexpr unsigned kAskVersion = 1U;
 constexpr int kRulePathBeneath = 1;
-
-class Descriptor {
- public:
-  explicit Descriptor(long fd) : fd_(static_cast<int>(fd)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Error SystemError(const std::string& what) {
   return {ErrorCode::kIo, "landlock: " + what + ": " + std::strerror(errno)};
@@ -121,9 +107,9 @@ Status RestrictFiles(const std::vector<std::string>& read_roots,
   }
   const bool has_other_threads = HasOtherThreads();
   const RulesetAttributes attributes = AllOf(abi);
-  const Descriptor ruleset(
-      ::syscall(SYS_landlock_create_ruleset, &attributes, SizeFor(abi), 0));
-  if (ruleset.get() < 0) return SystemError("cannot make a ruleset");
+  const Descriptor ruleset(static_cast<int>(
+      ::syscall(SYS_landlock_create_ruleset, &attributes, SizeFor(abi), 0)));
+  if (!ruleset.ok()) return SystemError("cannot make a ruleset");
   for (const std::string& root : read_roots) {
     if (Status status = Grant(ruleset.get(), root); !status.ok()) return status;
   }

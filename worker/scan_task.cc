@@ -70,7 +70,7 @@ ScanReply ScanOpened(const ScanEnvironment& environment,
     ScanReply reply = scan.Run(source, LeafName(task.path));
     if (reply.status != OutcomeStatus::kChanged && !file.Unchanged()) {
       reply.status = OutcomeStatus::kChanged;
-      reply.detail = "was written to during the scan";
+      reply.detail = "was written to or replaced during the scan";
     }
     return reply;
   } catch (const std::bad_alloc&) {

@@ -23,6 +23,9 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr TaskQueue::Workers kUsed = TaskQueue::Workers::kUsed;
+constexpr TaskQueue::Workers kFresh = TaskQueue::Workers::kFresh;
+
 QueuedTask Waiting(TaskId id, int cost = 1) {
   QueuedTask task;
   task.task.id = id;
@@ -32,9 +35,9 @@ QueuedTask Waiting(TaskId id, int cost = 1) {
 
 std::vector<TaskId> Drain(TaskQueue& queue) {
   std::vector<TaskId> ids;
-  while (queue.Peek() != nullptr) {
-    const TaskId peeked = queue.Peek()->task.id;
-    const QueuedTask task = queue.Pop();
+  while (queue.Peek(kUsed) != nullptr) {
+    const TaskId peeked = queue.Peek(kUsed)->task.id;
+    const QueuedTask task = queue.Pop(kUsed);
     CHECK(task.task.id == peeked);
     ids.push_back(task.task.id);
   }
@@ -46,7 +49,7 @@ TEST_CASE("Task queue: empty has nothing to give") {
   CHECK(queue.empty());
   CHECK(queue.size() == 0);
   CHECK(queue.cost() == microseconds(0));
-  CHECK(queue.Peek() == nullptr);
+  CHECK(queue.Peek(kUsed) == nullptr);
 }
 
 TEST_CASE("Task queue: the dearest of the fresh come first, equals in order") {
@@ -85,7 +88,7 @@ TEST_CASE("Task queue: a stream of fresh tasks never starves a retry") {
   TaskId next = 3;
   for (int popped = 0; popped < 3; ++popped) {
     queue.AddFresh(Waiting(next++, 50));
-    const TaskId id = queue.Pop().task.id;
+    const TaskId id = queue.Pop(kUsed).task.id;
     CHECK((id == 1'000) == (popped == 2));
   }
 }
@@ -93,8 +96,40 @@ TEST_CASE("Task queue: a stream of fresh tasks never starves a retry") {
 TEST_CASE("Task queue: with nothing else a retry is not held back") {
   TaskQueue queue;
   queue.AddRetry(Waiting(1));
-  REQUIRE(queue.Peek() != nullptr);
-  CHECK(queue.Pop().task.id == 1);
+  REQUIRE(queue.Peek(kUsed) != nullptr);
+  CHECK(queue.Pop(kUsed).task.id == 1);
+  CHECK(queue.empty());
+}
+
+QueuedTask ForFreshWorker(TaskId id) {
+  QueuedTask task = Waiting(id);
+  task.fresh_worker = true;
+  return task;
+}
+
+TEST_CASE("Task queue: what needs a fresh worker lets all others pass") {
+  TaskQueue queue;
+  queue.AddRetry(ForFreshWorker(9));
+  queue.AddFront(ForFreshWorker(8));
+  queue.AddFresh(Waiting(1));
+  queue.AddFresh(Waiting(2));
+  queue.AddRetry(Waiting(3));
+  CHECK(queue.size() == 5);
+  // One and two are ahead of nobody's turn; then nothing else is left.
+  CHECK(Drain(queue) == std::vector<TaskId>{1, 2, 3, 8, 9});
+}
+
+TEST_CASE("Task queue: a fresh worker gets what waits for it when it is due") {
+  TaskQueue queue;
+  queue.AddFresh(Waiting(1));
+  queue.AddFresh(Waiting(2));
+  queue.AddRetry(ForFreshWorker(9));
+  queue.AddFresh(Waiting(3));
+  CHECK(queue.Pop(kFresh).task.id == 1);  // Two waited before it.
+  CHECK(queue.Pop(kFresh).task.id == 2);
+  REQUIRE(queue.Peek(kUsed)->task.id == 3);
+  CHECK(queue.Pop(kFresh).task.id == 9);
+  CHECK(queue.Pop(kFresh).task.id == 3);
   CHECK(queue.empty());
 }
 
@@ -109,7 +144,7 @@ TEST_CASE("Task queue: a task keeps what it went through") {
   task.last_end = ExitVerdict{OutcomeStatus::kCrashed, false, "SIGSEGV", "x"};
   const std::optional<ExitVerdict> end = task.last_end;
   queue.AddRetry(std::move(task));
-  const QueuedTask back = queue.Pop();
+  const QueuedTask back = queue.Pop(kUsed);
   CHECK(back.attempts == 2);
   CHECK(back.starts == 5);
   CHECK(back.uncounted == 3);
@@ -143,7 +178,7 @@ TEST_CASE("Task queue: size and cost are the sum of what waits, at random") {
       default:
         if (queue.empty()) break;
         // Nothing comes out twice, nothing that was not put in.
-        CHECK(waiting.erase(queue.Pop().task.id) == 1);
+        CHECK(waiting.erase(queue.Pop(kUsed).task.id) == 1);
         ++seen;
     }
     int sum = 0;

@@ -249,6 +249,37 @@ def mount_memory(case, name, size):
     return path
 
 
+def mount_failing(case, source, name):
+    """A disk at |name| with the files of folder |source|, of which the second
+    half cannot be read; or the test is not run. Gone with the test."""
+    image = case.path("image")
+    path = case.folder(name)
+
+    def run(*command):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True,
+                                  check=False)
+        except FileNotFoundError:
+            case.skipTest(f"there is no {command[0]}")
+        if done.returncode != 0:
+            case.skipTest(f"{command[0]} does not work here: {done.stderr}")
+        return done.stdout.strip()
+
+    size = 2 * sum(os.path.getsize(entry) for entry in os.scandir(source))
+    with open(image, "wb") as file:
+        file.truncate(size)
+    # Everything but the files themselves is at the beginning.
+    run("mkfs.ext4", "-q", "-b", "4096", "-O", "^has_journal", "-d", source,
+        image)
+    device = run("losetup", "--find", "--show", "--read-only", image)
+    case.addCleanup(subprocess.run, ["losetup", "--detach", device],
+                    check=False, stderr=subprocess.DEVNULL)
+    os.truncate(image, size // 4)
+    run("mount", "-o", "ro", device, path)
+    case.addCleanup(subprocess.run, ["umount", "-l", path], check=False,
+                    stderr=subprocess.DEVNULL)
+
+
 def make_device(case, path, kind, major, minor):
     """A device, or the test is not run."""
     try:

@@ -4,6 +4,7 @@ T10 to T15 and T31 of the list of faults.
 """
 
 import base64
+import errno
 import io
 import json
 import os
@@ -81,8 +82,27 @@ class T10(InputFault):
         self.note(f"{list(statuses.values()).count('unreadable')} unreadable")
 
     def test_failing_disk(self):
-        """a disk that fails, by device-mapper"""
-        self.skipTest("no device-mapper here; T8 fails reads of workers")
+        """a disk that fails: its second half is gone"""
+        if not program.IS_ROOT:
+            self.skipTest("only root mounts disks")
+        for i in range(40):
+            body = self.rng.randbytes(200_000 + i)
+            self.write(f"source/{i}.pkl", b"\x80\x04B" +
+                       len(body).to_bytes(4, "little") + body + b".")
+        harness.mount_failing(self, self.path("source"), "tree/disk")
+        expected = {"disk/lost+found": "unreadable"}
+        for i in range(40):
+            try:
+                with open(self.path(f"tree/disk/{i}.pkl"), "rb") as file:
+                    file.read()
+                expected[f"disk/{i}.pkl"] = "scanned"
+            except OSError as error:
+                self.assertEqual(error.errno, errno.EIO)
+                expected[f"disk/{i}.pkl"] = "unreadable"
+        failed = list(expected.values()).count("unreadable") - 1
+        self.assertTrue(0 < failed < 40, failed)
+        self.assertEqual(self.statuses(code=2), expected)
+        self.note(f"{failed} of 40 files")
 
 
 class T11(InputFault):

@@ -18,13 +18,13 @@ import tempfile
 import time
 
 
-def make_tree(root, files, rng):
+def make_tree(root, files, rng, most_bytes=400):
     """Small pickles and text; one in fifty imports something dangerous."""
     for i in range(files):
         folder = os.path.join(root, f"d{i // 200:04d}")
         if i % 200 == 0:
             os.mkdir(folder)
-        body = rng.randbytes(rng.randrange(20, 400))
+        body = rng.randbytes(rng.randrange(20, most_bytes))
         if i % 50 == 0:
             data = b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R."
         else:

@@ -3,6 +3,9 @@
 // what its mode says.
 //
 // Usage: hijacked_worker MODE [an ordinary worker's arguments]
+//        hijacked_worker.MODE [an ordinary worker's arguments]
+//
+// The second, for a link of that name, starts as fast as a worker does.
 //
 // Modes: honest; lie (later files are called clean); or the name of a way out
 // that is tried when the trigger is scanned and after which it goes on as if
@@ -16,6 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -174,9 +178,16 @@ class HijackedWorker {
 };
 
 int Main(int argc, char** argv) {
-  if (argc < 2) return 3;
+  int first = 1;
+  std::string_view mode = argv[0];
+  mode.remove_prefix(std::min(mode.rfind('.') + 1, mode.size()));
+  if (std::string_view(argv[0]).find("hijacked_worker.") ==
+      std::string_view::npos) {
+    if (argc < 2) return 3;
+    mode = argv[first++];
+  }
   WorkerProcessOptions options;
-  for (int i = 2; i + 1 < argc; i += 2) {
+  for (int i = first; i + 1 < argc; i += 2) {
     const std::string_view name = argv[i];
     const long value = std::strtol(argv[i + 1], nullptr, 10);
     if (name == "--parent") {
@@ -200,7 +211,7 @@ int Main(int argc, char** argv) {
   environment.board = board.value().get();
   environment.imports = imports.value();
   const auto worker =
-      std::make_unique<HijackedWorker>(argv[1], *channel.value(), environment);
+      std::make_unique<HijackedWorker>(mode, *channel.value(), environment);
   return worker->Run();
 }
 

@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 #define SCANENGINE_TESTS_SUPPORT_ENGINE_FAKES_H_
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
@@ -72,7 +73,10 @@ class RecordingSink final : public EventSink {
     outcomes[outcome.path] = std::move(outcome);
   }
   void OnNotice(Notice notice) override { notices.push_back(notice); }
-  void OnProgress(Progress progress) override { last_progress = progress; }
+  void OnProgress(Progress progress) override {
+    most_workers_shown = std::max(most_workers_shown, progress.workers.size());
+    last_progress = std::move(progress);
+  }
   bool Congested() const override { return congested; }
 
   int NoticesOf(Notice::Kind kind) const {
@@ -85,6 +89,7 @@ class RecordingSink final : public EventSink {
   std::map<std::string, int> count;
   std::vector<Notice> notices;
   std::optional<Progress> last_progress;
+  std::size_t most_workers_shown = 0;
   bool congested = false;
 };
 
@@ -108,7 +113,8 @@ class FakeLauncher final : public WorkerLauncher {
 
   std::map<std::string, std::vector<std::string>> script;
   int spawn_failures_left = 0;
-  int dies_at_start_left = 0;  ///< Workers that end before their Hello.
+  std::size_t most_allowed = 1'000;  ///< Further ones cannot be started.
+  int dies_at_start_left = 0;        ///< Workers that end before their Hello.
   bool wrong_version = false;
   std::vector<std::string> sandbox_missing;
   bool board_is_silent = false;
@@ -118,13 +124,14 @@ class FakeLauncher final : public WorkerLauncher {
   std::vector<std::string> log;
   int spawned = 0;
   int most_alive = 0;
+  int most_busy = 0;
   std::size_t most_held = 0;
 
   std::size_t alive() const { return workers_.size(); }
 
   Result<WorkerId> Spawn() override {
-    if (spawn_failures_left > 0) {
-      --spawn_failures_left;
+    if (spawn_failures_left > 0 || workers_.size() >= most_allowed) {
+      spawn_failures_left = std::max(0, spawn_failures_left - 1);
       log.push_back("spawn fails");
       return Error{ErrorCode::kSpawnFailed, "scripted"};
     }
@@ -154,6 +161,10 @@ class FakeLauncher final : public WorkerLauncher {
     if (at != workers_.end()) {
       most_held = std::max(most_held, at->second.tasks.size());
     }
+    const auto busy = std::count_if(
+        workers_.begin(), workers_.end(),
+        [](const auto& entry) { return !entry.second.tasks.empty(); });
+    most_busy = std::max(most_busy, static_cast<int>(busy));
   }
   void Close(WorkerId worker) override {
     log.push_back("close");

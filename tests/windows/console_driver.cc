@@ -1,11 +1,12 @@
-// Does to scanengine what a person at a Windows console does.
+// Does to scanengine what a person at a Windows console, or the system, does.
 //
-//   console_driver break PROGRAM ARGUMENT...   sends Ctrl-Break once it prints
-//   console_driver lock FILE PROGRAM ARGUMENT...   keeps FILE locked meanwhile
-//   console_driver kill PROGRAM ARGUMENT...    ends it once it prints
+//   console_driver run PROGRAM ARGUMENT...    obeys its standard input, a word
+//     a line: "break" and "close" are what Ctrl-Break and the closing of the
+//     window are to the program, "kill" ends it with exit code 42
+//   console_driver lock FILE PROGRAM ARGUMENT...    keeps FILE locked meanwhile
 //
-// Ends with the program's exit code; prints what it prints. "Prints" is the
-// first byte on its standard error.
+// Its environment's TEST_LOCALAPPDATA is LOCALAPPDATA for the program. Ends
+// with the program's exit code; the program has its streams, but for the input.
 
 #include <windows.h>
 //
@@ -13,8 +14,11 @@
 
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 namespace {
+
+constexpr UINT kKilled = 42;
 
 // Quoted as the system's own splitting of command lines undoes it; arguments
 // here hold neither quotes nor backslashes at their ends.
@@ -32,49 +36,64 @@ int Fail(const char* what) {
   return 99;
 }
 
-struct Child {
-  PROCESS_INFORMATION process{};
-  HANDLE err = nullptr;
-};
+// As the console does it: by a thread in the program that runs its handlers.
+// GenerateConsoleCtrlEvent() would ask the console, and wine's knows Ctrl-C
+// only.
+bool Signal(HANDLE process, DWORD event) {
+  const FARPROC routine =
+      ::GetProcAddress(::GetModuleHandleW(L"kernelbase.dll"), "CtrlRoutine");
+  if (routine == nullptr) return false;
+  const HANDLE thread = ::CreateRemoteThread(
+      process, nullptr, 0,
+      reinterpret_cast<LPTHREAD_START_ROUTINE>(
+          reinterpret_cast<void*>(routine)),
+      reinterpret_cast<void*>(static_cast<ULONG_PTR>(event)), 0, nullptr);
+  if (thread == nullptr) return false;
+  ::CloseHandle(thread);
+  return true;
+}
 
-bool Start(int count, wchar_t** words, Child* child) {
+bool Obey(HANDLE process, std::string_view word) {
+  if (word == "break\n") return Signal(process, CTRL_BREAK_EVENT);
+  if (word == "close\n") return Signal(process, CTRL_CLOSE_EVENT);
+  if (word == "kill\n") return ::TerminateProcess(process, kKilled);
+  return false;
+}
+
+// Ends with this process.
+DWORD WINAPI ObeyInput(void* process) {
+  char line[100];
+  while (std::fgets(line, sizeof(line), stdin) != nullptr) {
+    if (!Obey(process, line)) Fail(line);
+  }
+  return 0;
+}
+
+int RunChild(int count, wchar_t** words) {
+  wchar_t folder[MAX_PATH];
+  const DWORD length =
+      ::GetEnvironmentVariableW(L"TEST_LOCALAPPDATA", folder, MAX_PATH);
+  if (length > 0 && length < MAX_PATH) {
+    ::SetEnvironmentVariableW(L"LOCALAPPDATA", folder);
+  }
   SECURITY_ATTRIBUTES inherit{sizeof(inherit), nullptr, TRUE};
-  HANDLE err_end = nullptr;
-  if (!::CreatePipe(&child->err, &err_end, &inherit, 0)) return false;
-  ::SetHandleInformation(child->err, HANDLE_FLAG_INHERIT, 0);
   STARTUPINFOW start{};
   start.cb = sizeof(start);
   start.dwFlags = STARTF_USESTDHANDLES;
-  start.hStdInput = ::GetStdHandle(STD_INPUT_HANDLE);
+  start.hStdInput = ::CreateFileW(L"NUL", GENERIC_READ, 0, &inherit,
+                                  OPEN_EXISTING, 0, nullptr);
   start.hStdOutput = ::GetStdHandle(STD_OUTPUT_HANDLE);
-  start.hStdError = err_end;
+  start.hStdError = ::GetStdHandle(STD_ERROR_HANDLE);
+  PROCESS_INFORMATION child{};
   std::wstring line = CommandLine(count, words);
-  const BOOL started = ::CreateProcessW(nullptr, line.data(), nullptr, nullptr,
-                                        TRUE, CREATE_NEW_PROCESS_GROUP, nullptr,
-                                        nullptr, &start, &child->process);
-  ::CloseHandle(err_end);
-  return started;
-}
-
-int RunChild(const std::wstring& mode, int count, wchar_t** words) {
-  Child child;
-  if (!Start(count, words, &child)) return Fail("cannot start");
-  char buffer[4096];
-  DWORD got = 0;
-  bool acted = mode == L"lock";
-  while (::ReadFile(child.err, buffer, sizeof(buffer), &got, nullptr)) {
-    std::fwrite(buffer, 1, got, stderr);
-    if (acted) continue;
-    acted = true;
-    const BOOL done = mode == L"kill"
-                          ? ::TerminateProcess(child.process.hProcess, 42)
-                          : ::GenerateConsoleCtrlEvent(
-                                CTRL_BREAK_EVENT, child.process.dwProcessId);
-    if (!done) return Fail("cannot act");
+  if (!::CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0,
+                        nullptr, nullptr, &start, &child)) {
+    return Fail("cannot start");
   }
-  ::WaitForSingleObject(child.process.hProcess, INFINITE);
+  ::CreateThread(nullptr, 0, ObeyInput, child.hProcess, 0, nullptr);
+  ::WaitForSingleObject(child.hProcess, INFINITE);
   DWORD code = 98;
-  ::GetExitCodeProcess(child.process.hProcess, &code);
+  ::GetExitCodeProcess(child.hProcess, &code);
   return static_cast<int>(code);
 }
 
@@ -84,12 +103,12 @@ int main() {
   int argc = 0;
   wchar_t** const argv = ::CommandLineToArgvW(::GetCommandLineW(), &argc);
   if (argc < 3) return Fail("too few arguments");
-  const std::wstring mode = argv[1];
-  if (mode != L"lock") return RunChild(mode, argc - 2, argv + 2);
+  if (argv[1] == std::wstring(L"run")) {
+    // Not return: that would wait for the thread that reads.
+    ::ExitProcess(static_cast<UINT>(RunChild(argc - 2, argv + 2)));
+  }
   const HANDLE held = ::CreateFileW(argv[2], GENERIC_READ | GENERIC_WRITE, 0,
                                     nullptr, OPEN_EXISTING, 0, nullptr);
-  if (held == INVALID_HANDLE_VALUE) return Fail("cannot lock");
-  const int code = RunChild(mode, argc - 3, argv + 3);
-  ::CloseHandle(held);
-  return code;
+  if (argc < 4 || held == INVALID_HANDLE_VALUE) return Fail("cannot lock");
+  ::ExitProcess(static_cast<UINT>(RunChild(argc - 3, argv + 3)));
 }

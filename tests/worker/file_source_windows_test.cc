@@ -138,7 +138,7 @@ TEST_CASE("File source: bytes that another program locks are no abort") {
   std::string text(10, ' ');
   const auto got = source->ReadAt(0, std::as_writable_bytes(std::span(text)));
   if (got.ok()) {
-    WARN("this system does not hold such locks: not tested");
+    WARN("not run: this system does not hold such locks");
     return;
   }
   CHECK(got.error().code == ErrorCode::kPermission);

@@ -140,8 +140,7 @@ Form FormOf(std::string_view head, std::uint32_t guesses) {
   if (MayBeMarshalCode(head)) return Form::kMarshal;
   const auto packed = CompressionOf(BytesOf(head));
   // Of the headers of zlib only those that zlib writes.
-  if (packed && CanUnpack(*packed) &&
-      (*packed != Compression::kZlib || head[0] == 'x')) {
+  if (packed && (*packed != Compression::kZlib || head[0] == 'x')) {
     return Form::kPacked;
   }
   if (LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)))) return Form::kRaw;
@@ -259,6 +258,13 @@ void NestedScan::ScanPacked() {
       payload_.decoded ? static_cast<ByteSource&>(memory) : part;
   const auto compression = CompressionOf(BytesOf(payload_.head));
   if (!compression) return;
+  if (!CanUnpack(*compression)) {
+    context_.MarkIncomplete(OutcomeStatus::kUnsupported,
+                            "a string is packed by " +
+                                std::string(CompressionName(*compression)) +
+                                ", which is not supported in this build");
+    return;
+  }
   UnpackedSource unpacked(context_, packed, *compression);
   std::vector<std::byte> head(kProbeBytes);
   std::size_t have = 0;
