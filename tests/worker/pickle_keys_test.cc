@@ -70,6 +70,21 @@ std::string LastOfItem(const std::string& dict,
 const std::string kSystem = Name("os", "system");
 const std::string kHarmless = Name("m", "f");
 
+// What a pickle does that fills the arena with |before|, values that stay in
+// the memo, and goes on with |rest|. Names m.C and m.f are entries 0 and 1.
+Events EventsWithoutRoom(const std::string& before, const std::string& rest) {
+  std::string bytes = PickleBuilder().bytes() + Name("m", "C") + "\x94" + "0" +
+                      kHarmless + "\x94" + "0" + before;
+  for (std::size_t i = 0; i < PickleArena::kMaxNodes + 5000; ++i) {
+    bytes +=
+        "K\x01\x85\x94"
+        "0";
+  }
+  return RunPickle(bytes + rest + "N.").events;
+}
+
+std::string Recall(char index) { return std::string("h") + index; }
+
 }  // namespace
 
 TEST_CASE("Pickle keys: both values of an attribute of two encodings count") {
@@ -172,6 +187,73 @@ TEST_CASE("Pickle keys: a key that a call returned may be any") {
   const std::string unknown = Name("m", "names") + ")R";
   CHECK(LastOfItem(Dict({NewText("f"), kHarmless, unknown, kSystem})) ==
         "call? <an item that is not known>('id')");
+}
+
+TEST_CASE("Pickle keys: a name in a memo that is full can be called") {
+  std::string bytes = PickleBuilder().bytes();
+  const std::size_t many = PickleMemo::kMaxDense + PickleMemo::kMaxSparse;
+  for (std::size_t i = 0; i < many; ++i)
+    bytes +=
+        "N\x94"
+        "0";
+  const auto index = static_cast<std::uint32_t>(many);
+  bytes += kHarmless + "\x94" + "0";
+  const std::string call =
+      PickleBuilder(0).Op(Op::kLongBinGet).Number(index, 4).bytes() + ")R0";
+  CHECK(RunPickle(bytes + call + call + "N.").events ==
+        Events{"import m.f", "call m.f()", "call m.f()"});
+}
+
+TEST_CASE("Pickle keys: objects that there is no room for are no alarm") {
+  const std::string object = Recall(0) + ")\x81\x94";
+  const std::string state = Dict({NewText("x"), "K\x01", NewText("y"), "]"});
+  // A list, a dict and an array as numpy has it, each of them filled.
+  std::string rest;
+  for (int i = 0; i < 5; ++i) {
+    rest += object + state + "b0";
+    rest += object + "(K\x01K\x01\x85\x88" + NewText("raw") + "tb0";
+    rest +=
+        "](K\x01K\x02"
+        "e0" +
+        Dict({"Vname\n", "N"}) + "0";
+  }
+  const Events events = EventsWithoutRoom("", rest);
+  CHECK(events.size() == 12);
+  for (const std::string& event : events)
+    CHECK_FALSE(event.starts_with("call?"));
+}
+
+TEST_CASE("Pickle keys: attributes of dicts without room are followed") {
+  const std::string object = Recall(0) + ")\x81";
+  const std::string plant = Dict({NewText("append"), kSystem});
+  const std::string old = Dict({"Vappend\n", kSystem});
+  const std::string built = "(" + NewText("append") + kSystem + "d";
+  // In the memo before it has items.
+  const std::string late = "}r\xff\xff\xff\x7f(" + NewText("append") + kSystem +
+                           "u0j\xff\xff\xff\x7f";
+  for (const std::string& state :
+       {plant, old, built, late, "N" + plant + "\x86", plant + "}\x86",
+        "(N" + plant + "t"}) {
+    const Events events =
+        EventsWithoutRoom("", object + state + "b" + NewText("id") + "a0");
+    CHECK(events.back().starts_with("call os.system("));
+  }
+}
+
+TEST_CASE("Pickle keys: a pair without room hides no dict that has some") {
+  const std::string dict = Dict({NewText("append"), kSystem}) + "\x94" + "0";
+  const Events events =
+      EventsWithoutRoom(dict, Recall(0) + ")\x81N" + Recall(2) + "\x86" + "b" +
+                                  NewText("id") + "a0");
+  CHECK(events.back().starts_with("call? <an attribute that is not known>("));
+}
+
+TEST_CASE("Pickle keys: a partial is not known after a state without room") {
+  const std::string partial =
+      Name("functools", "partial") + kHarmless + "\x85R\x94" + "0";
+  const Events events =
+      EventsWithoutRoom(partial, Recall(2) + "(" + kSystem + ")}NtbR0");
+  CHECK_FALSE(events.back() == "call m.f()");
 }
 
 TEST_CASE("Pickle keys: attributes that there is no room for may be any") {

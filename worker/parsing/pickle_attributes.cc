@@ -1,6 +1,5 @@
-// BUILD, APPEND(S), ADDITEMS and SETITEM(S): what they give to an object, and
-// the attributes that an unpickler itself looks up on one and calls. The
-// file's own BUILD may have planted those.
+// BUILD, APPEND(S), ADDITEMS and SETITEM(S): what they give to an object. See
+// pickle_planted.cc for the attributes that they make an unpickler call.
 
 #include <algorithm>
 #include <array>
@@ -15,30 +14,9 @@ using Kind = PickleKind;
 using NodeKind = PickleNodeKind;
 using Problem = PickleProblem;
 
-// Attributes that an unpickler looks up.
-constexpr std::string_view kSetState = "__setstate__";
-constexpr std::string_view kAppend = "append";
-constexpr std::string_view kExtend = "extend";
-constexpr std::string_view kAdd = "add";
-constexpr std::string_view kNew = "__new__";
-constexpr std::array kLookedUp = {kSetState, kAppend, kExtend, kAdd, kNew};
-constexpr std::string_view kDict = "__dict__";
-constexpr std::uint64_t kLongestName = kSetState.size();
-// Instead of a name: some attribute that nobody can tell.
-constexpr std::string_view kAnyName = "?";
-// Before the name of an item, in an object that may be a dict.
-constexpr std::string_view kItemMark = "[]";
-
-constexpr std::uint64_t kFreePlanting = 1'000'000;
-constexpr std::size_t kMaxLoose = 256;
-constexpr std::size_t kMaxOfOneName = 8;
 constexpr std::size_t kMaxCallsOfOneOpcode = 1024;
 constexpr std::uint32_t kMaxHashDepth = 8;
 constexpr std::uint32_t kMaxHashed = 64;
-
-bool IsLookedUp(std::string_view name) {
-  return std::find(kLookedUp.begin(), kLookedUp.end(), name) != kLookedUp.end();
-}
 
 }  // namespace
 
@@ -93,199 +71,6 @@ void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
     }
   }
 }
-
-// ---- Attributes that were planted.
-
-void PickleMachine::Remember(PickleValue object, std::string_view name,
-                             PickleValue value) {
-  PickleValue attributes;
-  const bool call = arena_.IsNode(object, NodeKind::kCall);
-  PickleValue* slot = object.Is(Kind::kGlobal)
-                          ? &global_attributes_[globals_[object.index()].Path()]
-                          : nullptr;
-  if (call) {
-    attributes = arena_.Extra(object);
-  } else if (slot != nullptr) {
-    attributes = *slot;
-  } else {
-    // Which object it is cannot be told later: it may be any of that sort.
-    if (loose_.size() >= kMaxLoose) {
-      loose_.back() = {std::string(kAnyName), PickleValue::None()};
-    } else if (loose_.empty() || loose_.back().name != name ||
-               !(loose_.back().value == value)) {
-      loose_.push_back({std::string(name), value});
-    }
-    return;
-  }
-  if (!attributes.Is(Kind::kNode)) {
-    attributes = arena_.Add(NodeKind::kDict);
-    if (slot != nullptr) *slot = attributes;
-    if (!attributes.Is(Kind::kNode)) {
-      if (call) arena_.node(object).lost = true;
-      return;
-    }
-    if (call) arena_.SetExtra(object, attributes);
-  }
-  // An earlier value may still be there: the class may have a __setstate__ of
-  // its own that takes one state and not the other, and whether a name that
-  // Python 2 wrote is the same as a str is the choice of the loader.
-  const Values known = ValuesOf(attributes, name);
-  if (std::find(known.begin(), known.end(), value) != known.end()) return;
-  if (known.size() >= kMaxOfOneName) {
-    if (name != kAnyName) Remember(object, kAnyName, PickleValue::None());
-    return;
-  }
-  const PickleValue key = arena_.AddText(NodeKind::kText, name);
-  if (key.Is(Kind::kNode)) {
-    arena_.AppendPair(attributes, key, value);
-  } else {
-    arena_.node(attributes).lost = true;
-  }
-}
-
-PickleMachine::Values PickleMachine::ValuesOf(PickleValue attributes,
-                                              std::string_view name) const {
-  Values values;
-  const Values pairs = arena_.Items(attributes);
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (arena_.text(pairs[i]) == name) values.push_back(pairs[i + 1]);
-  }
-  return values;
-}
-
-PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
-                                                  std::string_view name) const {
-  Planted found;
-  PickleValue attributes;
-  if (arena_.IsNode(object, NodeKind::kCall)) {
-    attributes = arena_.Extra(object);
-    found.any = arena_.node(object).lost;
-  } else if (object.Is(Kind::kGlobal)) {
-    if (global_attributes_.empty()) return found;
-    const auto at = global_attributes_.find(globals_[object.index()].Path());
-    if (at != global_attributes_.end()) attributes = at->second;
-  } else if (MayBeAnything(object)) {
-    for (const LooseAttribute& loose : loose_) {
-      if (loose.name == name) found.values.push_back(loose.value);
-      if (loose.name == kAnyName) found.any = true;
-    }
-    return found;
-  }
-  if (attributes.Is(Kind::kNode)) {
-    found.values = ValuesOf(attributes, name);
-    found.any = found.any || arena_.node(attributes).lost ||
-                !ValuesOf(attributes, kAnyName).empty();
-  } else if (!attributes.Is(Kind::kNone)) {
-    found.any = true;  // There was no room for them.
-  }
-  return found;
-}
-
-// One entry of a state; |mark| is put before names.
-void PickleMachine::RememberPair(PickleValue object, std::string_view mark,
-                                 PickleValue key, PickleValue value) {
-  if (arena_.IsNode(key, NodeKind::kText) || IsComputed(key)) {
-    const std::string_view name = arena_.text(key);
-    if (IsLookedUp(name) || (!mark.empty() && name == kDict)) {
-      Remember(object, std::string(mark) + std::string(name), value);
-    }
-  } else if (MayBeAnything(key) ||
-             (key.Is(Kind::kFarText) && key.far_size() <= kLongestName)) {
-    Remember(object, std::string(mark) + std::string(kAnyName), value);
-  }
-}
-
-void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
-                              bool slots) {
-  if (arena_.IsNode(state, NodeKind::kDict)) {
-    planting_ += arena_.node(state).kept;
-    if (planting_ > kFreePlanting + reader_.offset()) {
-      // The same large dict again and again: stay linear.
-      Remember(object, kAnyName, {});
-      return;
-    }
-    const Values pairs = arena_.Items(state);
-    if (slots) CheckSlotNames(pairs);
-    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-      RememberPair(object, {}, pairs[i], pairs[i + 1]);
-      if (slots && arena_.IsNode(pairs[i], NodeKind::kText) &&
-          arena_.text(pairs[i]) == kDict) {
-        ReplaceAttributes(object, pairs[i + 1]);
-      }
-    }
-    if (arena_.node(state).lost || arena_.node(state).touched) {
-      Remember(object, kAnyName, {});
-    }
-    return;
-  }
-  if (!MayBeAnything(state)) return;
-  if (!arena_.IsNode(state, NodeKind::kCall)) {
-    Remember(object, kAnyName, {});
-    return;
-  }
-  // A subclass of dict, like OrderedDict: what it was made with, and its items.
-  if (!arena_.node(state).items[1].Is(Kind::kEmptyTuple)) {
-    Remember(object, kAnyName, {});
-  }
-  const Values pairs = arena_.Items(arena_.Extra(state));
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    const std::string item(arena_.text(pairs[i]));
-    if (!item.starts_with(kItemMark)) continue;
-    const std::string_view name =
-        std::string_view(item).substr(kItemMark.size());
-    if (name != kDict) {
-      Remember(object, name, pairs[i + 1]);
-    } else if (slots) {
-      ReplaceAttributes(object, pairs[i + 1]);
-    }
-  }
-}
-
-// object.__dict__ = dict: the two are the same from now on, so that whatever is
-// put into the dict later is an attribute, too.
-void PickleMachine::ReplaceAttributes(PickleValue object, PickleValue dict) {
-  PlantFrom(object, dict, false);
-  Remember(object, kAnyName, {});
-}
-
-void PickleMachine::Plant(PickleValue object, PickleValue state) {
-  if (arena_.IsNode(state, NodeKind::kTuple)) {
-    if (arena_.node(state).count != 2) return;
-    PlantFrom(object, arena_.Item(state, 0), false);
-    PlantFrom(object, arena_.Item(state, 1), true);
-    return;
-  }
-  PlantFrom(object, state, false);
-}
-
-void PickleMachine::CallPlanted(PickleCall::Via via, const Planted& planted,
-                                PickleValue arguments) {
-  for (const PickleValue value : planted.values) {
-    if (!MayBeAnything(value)) {
-      // The Python unpickler passes over a __setstate__ that is None; and a
-      // class may have an extend of its own.
-      Note(Problem::kReadersDiffer, "a planted attribute cannot be called");
-      continue;
-    }
-    Call(via, value, arguments);
-  }
-  if (planted.any) {
-    Call(via, PickleValue::Unknown(PickleMystery::kAttribute), arguments);
-  }
-}
-
-void PickleMachine::CallPlantedNew(PickleValue callee, PickleValue arguments) {
-  const Planted planted = FindPlanted(callee, kNew);
-  if (planted.values.empty()) return;
-  PickleValue all = PickleValue::Unknown(PickleMystery::kForgotten);
-  if (const auto known = ArgumentsOf(arguments)) {
-    all = arena_.Add(NodeKind::kTuple, callee, {}, {}, 1);
-    for (const PickleValue value : *known) arena_.Append(all, value);
-  }
-  CallPlanted(PickleCall::Via::kPlantedNew, planted, all);
-}
-
-// ---- The opcodes.
 
 // APPEND and APPENDS: the C unpickler calls extend if there is one, the Python
 // one calls append for APPEND.
@@ -369,6 +154,10 @@ void PickleMachine::AddTo(PickleValue target, std::size_t start) {
 void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
   if (arena_.IsNode(target, NodeKind::kDict)) {
     CheckHashable(start, 2);
+    PutItems(target, start, true);
+    return;
+  }
+  if (target.Is(Kind::kData)) {
     PutItems(target, start, true);
     return;
   }
@@ -483,6 +272,10 @@ bool PickleMachine::IsPartial(PickleValue object) const {
 // partial.__setstate__((function, arguments, keywords, dict)).
 void PickleMachine::BindPartial(PickleValue object, PickleValue state) {
   const auto parts = ArgumentsOf(state);
+  if (!parts) {
+    arena_.node(object).items[1] =
+        PickleValue::Unknown(PickleMystery::kForgotten);
+  }
   if (!parts || parts->empty()) return;
   const PickleValue bound = arena_.Add(NodeKind::kTuple);
   arena_.Append(bound, (*parts)[0]);

@@ -44,13 +44,16 @@ class PickleCaller {
     if (!callee.Is(Kind::kGlobal)) {
       return PickleValue::Unknown(PickleMystery::kResult);
     }
-    return PickleValue::Of(Kind::kInstance, callee.index());
+    // So that one object can be told from others, within limits.
+    const std::uint64_t serial = ++m_.instances_ & 0xffffff;
+    return PickleValue::Of(Kind::kInstance, serial << 32 | callee.index());
   }
 
  private:
   PickleValue Tuple(const Values& values) {
     if (values.empty()) return PickleValue::Of(Kind::kEmptyTuple);
     const PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple);
+    if (!made.Is(Kind::kNode)) return m_.TupleWithoutRoom(values);
     for (const PickleValue value : values) m_.arena_.Append(made, value);
     return made;
   }

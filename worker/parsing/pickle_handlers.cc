@@ -253,9 +253,10 @@ bool PickleMachine::DoEmptySet() {
 bool PickleMachine::ShortTuple(std::size_t size) {
   if (available() < size) return Underflow();
   const PickleValue* first = stack_.data() + (stack_.size() - size);
-  const PickleValue made = arena_.Add(
+  PickleValue made = arena_.Add(
       PickleNodeKind::kTuple, first[0], size > 1 ? first[1] : PickleValue(),
       size > 2 ? first[2] : PickleValue(), static_cast<std::uint16_t>(size));
+  if (made.Is(Kind::kData)) made = TupleWithoutRoom({first, size});
   stack_.Shrink(stack_.size() - size + 1);
   stack_.back() = made;
   return true;

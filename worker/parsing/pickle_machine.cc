@@ -37,7 +37,12 @@ PickleMachine::PickleMachine(ByteSource& source, std::uint64_t offset,
       mode_(mode),
       reader_(source, offset),
       stack_(256),
-      start_(offset) {}
+      start_(offset) {
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    names_[i] = arena_.AddText(PickleNodeKind::kText, kLookedUp[i]);
+    arena_.node(names_[i]).python_two = true;
+  }
+}
 
 bool PickleMachine::Fail(PickleProblem problem, std::string detail) {
   observer_.OnProblem(problem, op_offset_, std::move(detail));
@@ -68,10 +73,15 @@ void PickleMachine::Collect() {
   for (const PickleValue value : stack_.all()) arena_.Mark(value);
   for (const auto& [digits, value] : far_memo_) arena_.Mark(value);
   for (const auto& [path, value] : global_attributes_) arena_.Mark(value);
+  for (const PickleValue name : names_) arena_.Mark(name);
   for (const LooseAttribute& loose : loose_) arena_.Mark(loose.value);
+  for (const LooseAttribute& loose : lost_) arena_.Mark(loose.value);
+  for (const auto& [instance, list] : of_instances_) {
+    for (const LooseAttribute& loose : list) arena_.Mark(loose.value);
+  }
   memo_.MarkAll(arena_);
   arena_.Sweep(stack_.size() + memo_.roots() + far_memo_.size() +
-               global_attributes_.size());
+               global_attributes_.size() + of_instances_.size());
 }
 
 void PickleMachine::LeaveFrame() {
@@ -105,7 +115,10 @@ PickleValue PickleMachine::CollectTail(PickleNodeKind kind, std::size_t start,
   if (kind == PickleNodeKind::kTuple && size == 0) {
     return PickleValue::Of(PickleKind::kEmptyTuple);
   }
-  const PickleValue made = arena_.Add(kind);
+  PickleValue made = arena_.Add(kind);
+  if (kind == PickleNodeKind::kTuple && made.Is(PickleKind::kData)) {
+    made = TupleWithoutRoom(stack_.all().subspan(start));
+  }
   PutItems(made, start, pairs);
   return made;
 }
@@ -120,6 +133,10 @@ void PickleMachine::PutItems(PickleValue target, std::size_t start,
       } else if (!pairs) {
         arena_.Append(target, stack_[i]);
       }
+    }
+  } else if (pairs) {
+    for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
+      Lose(stack_[i], stack_[i + 1]);
     }
   }
   stack_.Shrink(start);
@@ -147,7 +164,8 @@ bool PickleMachine::PushText(PickleKind kind, std::uint64_t size,
         is_text ? PickleNodeKind::kText : PickleNodeKind::kBytes, head);
   }
   if (value.Is(PickleKind::kData)) {
-    value = PickleValue::Far(kind, offset, size);
+    value = FarText(is_text && kept == size ? head : std::string_view(), kind,
+                    offset, size);
   } else {
     arena_.node(value).python_two = python_two;
   }
@@ -155,12 +173,25 @@ bool PickleMachine::PushText(PickleKind kind, std::uint64_t size,
   return Push(value);
 }
 
+// A text that there is no room for; |text| is empty if it is a long one. Names
+// that matter are always kept.
+PickleValue PickleMachine::FarText(std::string_view text, PickleKind kind,
+                                   std::uint64_t offset,
+                                   std::uint64_t size) const {
+  if (kind == PickleKind::kFarText && !text.empty()) {
+    const PickleValue name = NameWithoutRoom(text);
+    if (name.Is(PickleKind::kNode)) return name;
+  }
+  return PickleValue::Far(kind, offset, size);
+}
+
 bool PickleMachine::PushDecoded(std::string_view text, bool python_two) {
   if (text.size() >= kLeastPicklePayload && MayHoldPickle(text)) {
     observer_.OnPayload(op_offset_ + 1, text.size(), text, true);
   }
   const PickleValue made = arena_.AddText(PickleNodeKind::kText, text);
-  if (made.Is(PickleKind::kNode)) arena_.node(made).python_two = python_two;
+  if (!made.Is(PickleKind::kNode)) return Push(NameWithoutRoom(text));
+  arena_.node(made).python_two = python_two;
   return Push(made);
 }
 

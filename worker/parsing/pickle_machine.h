@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_WORKER_PARSING_PICKLE_MACHINE_H_
 #define SCANENGINE_WORKER_PARSING_PICKLE_MACHINE_H_
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -360,10 +361,39 @@ class PickleMachine {
     Values values;     // What the name may stand for.
     bool any = false;  // Something unknown, too.
   };
-  struct LooseAttribute {
+  struct LooseAttribute {  // Of what has no node.
     std::string name;
     PickleValue value;
   };
+  // Attributes that an unpickler looks up, and __dict__, which replaces all.
+  static constexpr std::string_view kSetState = "__setstate__";
+  static constexpr std::string_view kAppend = "append";
+  static constexpr std::string_view kExtend = "extend";
+  static constexpr std::string_view kAdd = "add";
+  static constexpr std::string_view kNew = "__new__";
+  static constexpr std::string_view kDict = "__dict__";
+  static constexpr std::array<std::string_view, 6> kLookedUp = {
+      kSetState, kAppend, kExtend, kAdd, kNew, kDict};
+  // Before the name of an item, in an object that may be a dict.
+  static constexpr std::string_view kItemMark = "[]";
+  // Contents of kData, besides 0: a text that is none of those names; a tuple
+  // of two that may be a state of which nothing is known.
+  static constexpr std::uint64_t kDullText = 1;
+  static constexpr std::uint64_t kUnknownPair = 2;
+  static std::size_t IndexOfName(std::string_view text);
+  PickleValue NameWithoutRoom(std::string_view text) const;
+  PickleValue FarText(std::string_view text, PickleKind kind,
+                      std::uint64_t offset, std::uint64_t size) const;
+  PickleValue TupleWithoutRoom(std::span<const PickleValue> items) const;
+  bool MayNameAttribute(PickleValue key) const;
+  static void AddLoose(std::vector<LooseAttribute>* list, std::size_t most,
+                       std::string_view name, PickleValue value);
+  void RememberLoose(PickleValue object, std::string_view name,
+                     PickleValue value);
+  void FindLoose(const std::vector<LooseAttribute>& list, std::string_view name,
+                 Planted* found) const;
+  void Lose(PickleValue key, PickleValue value);
+  void PlantLost(PickleValue object, bool slots);
   bool MayBeAnything(PickleValue value) const;
   bool IsBytes(PickleValue value) const;
   bool Unhashable(PickleValue value, std::uint32_t depth,
@@ -514,6 +544,13 @@ class PickleMachine {
   // objects that have no identity here.
   std::unordered_map<std::string, PickleValue> global_attributes_;
   std::vector<LooseAttribute> loose_;
+  // To objects that there was no room for, by the content of their value.
+  std::unordered_map<std::uint64_t, std::vector<LooseAttribute>> of_instances_;
+  bool instances_full_ = false;
+  std::uint64_t instances_ = 0;  // That were made.
+  // What was put into dicts that there was no room for.
+  std::vector<LooseAttribute> lost_;
+  std::array<PickleValue, kLookedUp.size()> names_;
   std::uint64_t planting_ = 0;  // Work done for BUILD.
   // The same by what the file has, with the protocol's class.
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>

@@ -31,7 +31,9 @@ void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
     }
   }
   ++size_;
-  if (sparse_.size() < kMaxSparse) {
+  // What is called is a name, as a rule: room is left for those.
+  const bool name = value.Is(PickleKind::kGlobal);
+  if (sparse_.size() < (name ? kMaxSparse : kMaxSparse / 2)) {
     sparse_.emplace(index, value);
     largest_ = std::max(largest_, index);
   } else {

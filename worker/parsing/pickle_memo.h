@@ -15,8 +15,9 @@ namespace scanengine {
 /// The memo of a pickle: values by index, in bounded memory.
 ///
 /// Picklers number from 0 upwards; those entries sit in pages. Far-off indices
-/// go to a map. Once either is full, new entries are forgotten: Get() then
-/// answers "unknown", which counts as unresolved when it is called.
+/// go to a map. Once either is full, new entries are forgotten, imported names
+/// later than others: Get() then answers "unknown", which counts as unresolved
+/// when it is called.
 class PickleMemo {
  public:
   static constexpr std::size_t kMaxDense = 2'500'000;  // 20 MB

@@ -87,9 +87,9 @@ class PickleMachine::Hot {
       const std::uint64_t offset =
           m_.reader_.offset() +
           static_cast<std::uint64_t>(at_ + head - m_.reader_.at());
-      made = PickleValue::Far(
-          is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText, offset,
-          size);
+      made = m_.FarText(text,
+                        is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText,
+                        offset, size);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }
@@ -103,9 +103,10 @@ class PickleMachine::Hot {
         (line.text.size() >= kLeastPicklePayload && MayHoldPickle(line.text))) {
       return false;
     }
-    const PickleValue made =
-        m_.arena_.AddText(PickleNodeKind::kText, line.text);
-    if (python_two && made.Is(PickleKind::kNode)) {
+    PickleValue made = m_.arena_.AddText(PickleNodeKind::kText, line.text);
+    if (!made.Is(PickleKind::kNode)) {
+      made = m_.NameWithoutRoom(line.text);
+    } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }
     return Push(made, static_cast<std::ptrdiff_t>(line.size + 1));
@@ -161,9 +162,12 @@ class PickleMachine::Hot {
   bool Tuple(std::uint16_t size) {
     if (top_ - fence_ < size) return false;
     const PickleValue* first = top_ - size;
-    const PickleValue made = m_.arena_.Add(
-        PickleNodeKind::kTuple, first[0], size > 1 ? first[1] : PickleValue(),
-        size > 2 ? first[2] : PickleValue(), size);
+    PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple, first[0],
+                                     size > 1 ? first[1] : PickleValue(),
+                                     size > 2 ? first[2] : PickleValue(), size);
+    if (made.Is(PickleKind::kData)) [[unlikely]] {
+      made = m_.TupleWithoutRoom({first, size});
+    }
     top_ -= size;
     return Push(made, 1);
   }
@@ -175,10 +179,14 @@ class PickleMachine::Hot {
     ++at_;
     return true;
   }
-  /// Containers that there was no room for. The file itself may have given
-  /// methods to some of them.
-  bool Drops(PickleValue target) const {
-    return target.Is(PickleKind::kData) && m_.loose_.empty();
+  /// Containers that there was no room for.
+  static bool Drops(PickleValue target) { return target.Is(PickleKind::kData); }
+  /// True if a key among the pairs from |first| on matters even so.
+  bool AnyName(const PickleValue* first) const {
+    for (const PickleValue* at = first; at < top_; at += 2) {
+      if (m_.MayNameAttribute(*at)) return true;
+    }
+    return false;
   }
   bool Append() {
     if (top_ - fence_ < 2) return false;
@@ -205,7 +213,7 @@ class PickleMachine::Hot {
   /// Dicts take pairs; what else takes them is for the handlers.
   bool PutPairs(PickleValue target, const PickleValue* first) {
     if ((top_ - first) % 2 != 0) return false;
-    if (Drops(target)) return true;
+    if (Drops(target)) return !AnyName(first);
     if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return false;
     if (AnyUnhashable(first, 2)) return false;
     for (const PickleValue* at = first; at != top_; at += 2) {
@@ -242,6 +250,8 @@ class PickleMachine::Hot {
     const PickleValue made =
         empty ? PickleValue::Of(PickleKind::kEmptyTuple) : m_.arena_.Add(kind);
     const bool known = made.Is(PickleKind::kNode);
+    // What is lost then is for the handlers.
+    if (!known && !empty) return false;
     for (const PickleValue* at = first; known && at < top_;
          at += pairs ? 2 : 1) {
       if (pairs) {
