@@ -57,10 +57,14 @@ TempDir::TempDir(Place) {
   wchar_t real[MAX_PATH + 1];
   const DWORD length = ::GetLongPathNameW(above.c_str(), real, MAX_PATH);
   if (length != 0 && length < MAX_PATH) above.assign(real, length);
-  path_ = WithSlashes(Narrow(above)) + "scanengine-test-" +
-          std::to_string(::GetCurrentProcessId()) + "-" +
-          std::to_string(number++);
-  SCANENGINE_CHECK(::CreateDirectoryW(NativePath(path_).c_str(), nullptr));
+  const std::string begin = WithSlashes(Narrow(above)) + "scanengine-test-" +
+                            std::to_string(::GetCurrentProcessId()) + "-";
+  // One may be left from a test that was ended and had the same process id.
+  do {
+    path_ = begin + std::to_string(number++);
+    if (::CreateDirectoryW(NativePath(path_).c_str(), nullptr)) return;
+  } while (::GetLastError() == ERROR_ALREADY_EXISTS);
+  SCANENGINE_CHECK(false);
 }
 
 TempDir::~TempDir() { RemoveTree(path_); }
