@@ -7,6 +7,11 @@ if(NOT DEFINED ZLIB_USE_STATIC_LIBS)
   mark_as_advanced(SCANENGINE_STATIC_ZLIB)
   if(SCANENGINE_STATIC_ZLIB)
     set(ZLIB_USE_STATIC_LIBS ON)
+    # A build tree may remember the shared one from before: a program that is
+    # linked statically crashes at the first call into that.
+    if(ZLIB_LIBRARY_RELEASE MATCHES "\\.so$")
+      unset(ZLIB_LIBRARY_RELEASE CACHE)
+    endif()
   endif()
 endif()
 find_package(ZLIB REQUIRED)
