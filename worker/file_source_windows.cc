@@ -20,6 +20,8 @@ struct Identity {
   std::uint64_t size = 0;
   LARGE_INTEGER written{};
   LARGE_INTEGER changed{};
+  DWORD links = 0;
+  bool deleted = false;
 };
 
 // By calls that need no name of the file: standard input may have none.
@@ -39,6 +41,8 @@ bool LookAt(HANDLE file, Identity* out) {
   out->size = static_cast<std::uint64_t>(standard.EndOfFile.QuadPart);
   out->written = basic.LastWriteTime;
   out->changed = basic.ChangeTime;
+  out->links = standard.NumberOfLinks;
+  out->deleted = standard.DeletePending;
   return true;
 }
 
@@ -78,10 +82,12 @@ class WindowsFileSource final : public FileSource {
 
   bool Unchanged() const override {
     Identity now;
-    // Who writes may set the time of writing back, but not that of the change.
+    // Who writes may set the time of writing back, not that of the change. A
+    // link less: its name was given to another file, or is no more.
     return LookAt(file_.get(), &now) && now.size == identity_.size &&
            now.written.QuadPart == identity_.written.QuadPart &&
-           now.changed.QuadPart == identity_.changed.QuadPart;
+           now.changed.QuadPart == identity_.changed.QuadPart &&
+           now.links == identity_.links && now.deleted == identity_.deleted;
   }
 
  private:

@@ -13,8 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "integration"))
 
-# pylint: disable=wrong-import-position,unused-import
-import program
+import program  # Beside the tests of the other system.
 from program import EVIL, FIXTURES, GOOD
 
 # Marks the processes of one test, in their environment.

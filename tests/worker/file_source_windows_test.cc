@@ -74,6 +74,20 @@ TEST_CASE("File source: a file that others change says so") {
   CHECK(got.error().code == ErrorCode::kChanged);
 }
 
+TEST_CASE("File source: a file that lost its name says so") {
+  TempDir dir;
+  const std::string path = dir.File("a", "0123456789");
+  const std::string other = dir.File("b", "0123456789");
+  const auto source = OpenPath(path).value();
+  CHECK(source->Unchanged());
+  if (!::MoveFileExW(NativePath(other).c_str(), NativePath(path).c_str(),
+                     MOVEFILE_REPLACE_EXISTING)) {
+    WARN("not run: this system keeps the names of open files");
+    return;
+  }
+  CHECK_FALSE(source->Unchanged());
+}
+
 TEST_CASE("File source: what is no file is refused with its reason") {
   TempDir dir;
   dir.Folder("folder");
