@@ -66,6 +66,8 @@ EXPLAINED = {
                        "what a call returned may be a buffer"),
     "unknown-index": (r"list indices must be integers or slices, not (Rec|Meta)",
                       "what a call returned may be a number"),
+    "touched-list": (r"list assignment index out of range",
+                     "a call that was given the list may have made it longer"),
     "bytearray": (r"'bytes'|'?bytearray|byte must be in range|cannot be interpreted "
                   r"as an integer|an integer is required|string argument without|"
                   r"read-only memory",
@@ -242,6 +244,9 @@ class Comparison:
             # The call itself is not what the machine goes on to if it came
             # after that of a planted __new__, and was passed over with it.
             calls = [i for i in (item, before) if i[0] == "C"]
+            if name == "touched-list" and not any(
+                    i[0] == "C" and i[3] != "0" for i in self.items[:self.at]):
+                continue
             if name == "unknown-arguments" and item[0] == "C" and not any(
                     i[3] == "?" for i in calls):
                 continue

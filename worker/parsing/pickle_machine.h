@@ -380,6 +380,11 @@ class PickleMachine {
   // of two that may be a state of which nothing is known.
   static constexpr std::uint64_t kDullText = 1;
   static constexpr std::uint64_t kUnknownPair = 2;
+  static constexpr bool IsLengthOfName(std::size_t size) {
+    std::uint32_t lengths = 0;
+    for (const std::string_view name : kLookedUp) lengths |= 1U << name.size();
+    return size < 32 && (lengths >> size & 1U) != 0;
+  }
   static std::size_t IndexOfName(std::string_view text);
   PickleValue NameWithoutRoom(std::string_view text) const;
   PickleValue FarText(std::string_view text, PickleKind kind,

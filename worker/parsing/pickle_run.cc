@@ -184,7 +184,11 @@ class PickleMachine::Hot {
   /// True if a key among the pairs from |first| on matters even so.
   bool AnyName(const PickleValue* first) const {
     for (const PickleValue* at = first; at < top_; at += 2) {
-      if (m_.MayNameAttribute(*at)) return true;
+      if (at->kind() < PickleKind::kData) continue;
+      // Most are texts of another length.
+      const bool other = m_.arena_.IsNode(*at, PickleNodeKind::kText) &&
+                         !IsLengthOfName(m_.arena_.node(*at).count);
+      if (!other && m_.MayNameAttribute(*at)) return true;
     }
     return false;
   }
