@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kMemoryPoll{100};
 constexpr std::chrono::milliseconds kProgressInterval{100};
+// A sanitizer looks for leaks before its program ends.
+constexpr std::chrono::seconds kCloseDeadline{5};
 
 // The soft deadline is the worker's own, and gives a better reason; the hard
 // one leaves it time to speak.
@@ -44,11 +46,14 @@ void Supervisor::ReadBoards(Clock::Time now) {
 }
 
 std::optional<Clock::Time> Supervisor::DeadlineOf(const Worker& worker) const {
-  if (worker.state == WorkerState::kStarting ||
-      (worker.closing && worker.held.empty())) {
+  if (worker.state == WorkerState::kStarting) {
     return worker.since + options_.start_deadline;
   }
-  if (worker.held.empty()) return std::nullopt;
+  if (worker.held.empty()) {
+    // Nothing is lost with one that was told to end and does not.
+    if (worker.closing) return worker.since + kCloseDeadline;
+    return std::nullopt;
+  }
   std::chrono::microseconds sum{0};
   std::optional<Clock::Time> by_board;
   for (const QueuedTask& task : worker.held) {
@@ -57,9 +62,10 @@ std::optional<Clock::Time> Supervisor::DeadlineOf(const Worker& worker) const {
     sum += hard;
     if (worker.current == task.task.id) by_board = worker.current_since + hard;
   }
+  // Between two tasks there is nothing that takes time: the first is due.
+  if (!by_board) return worker.since + HardDeadline(worker.held.front().task);
   // Whatever its board says, it cannot buy more time than all it holds.
-  const Clock::Time by_sum = worker.since + sum;
-  return by_board ? std::min(*by_board, by_sum) : by_sum;
+  return std::min(*by_board, worker.since + sum);
 }
 
 void Supervisor::ExtendDeadlines(Clock::Duration by) {

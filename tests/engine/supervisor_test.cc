@@ -196,15 +196,31 @@ TEST_CASE_METHOD(SupervisorFixture,
 }
 
 TEST_CASE_METHOD(SupervisorFixture,
-                 "Rule 4: a silent board buys no more than all tasks' time") {
-  options.max_attempts = 1;
+                 "Rule 4: who begins nothing has the time of one task") {
   launcher.board_is_silent = true;
-  launcher.script["a"] = {"hang"};
-  const Clock::Time start = clock.Now();
-  Run({"a", "b", "c"});
-  CHECK(StatusOf("a") == OutcomeStatus::kTimedOut);
-  CHECK(StatusOf("b") == OutcomeStatus::kScanned);
-  CHECK(clock.Now() - start <= 3 * seconds(75) + seconds(2));
+  launcher.script["first"] = {"stubborn"};
+  source.Add("first").cost = milliseconds(2);
+  for (int i = 0; i < 40; ++i) source.Add("f" + std::to_string(i));
+  Make();
+  const Clock::Time begin = clock.Now();
+  RunToEnd();
+  CHECK(launcher.most_held > 10);
+  CHECK(StatusOf("first") == OutcomeStatus::kTimedOut);
+  CHECK(sink.outcomes.size() == 41);
+  // Two attempts of 60 seconds, and a quarter more each.
+  CHECK(clock.Now() - begin < seconds(2 * 75 + 5));
+}
+
+TEST_CASE_METHOD(SupervisorFixture,
+                 "Rule 4: who was told to end and does not, is ended") {
+  for (int i = 0; i < 3; ++i) source.Add("f" + std::to_string(i));
+  launcher.never_ends = true;
+  Make();
+  const Clock::Time begin = clock.Now();
+  RunToEnd();
+  CHECK(sink.outcomes.size() == 3);
+  CHECK(sink.NoticesOf(Notice::Kind::kWorkerLost) == 0);
+  CHECK(clock.Now() - begin < seconds(10));
 }
 
 TEST_CASE_METHOD(SupervisorFixture,

@@ -116,6 +116,7 @@ class FakeLauncher final : public WorkerLauncher {
   std::size_t most_allowed = 1'000;  ///< Further ones cannot be started.
   int dies_at_start_left = 0;        ///< Workers that end before their Hello.
   bool wrong_version = false;
+  bool never_ends = false;  ///< Unless it is killed.
   std::vector<std::string> sandbox_missing;
   bool board_is_silent = false;
   std::optional<TaskId> board_lie;
@@ -173,7 +174,7 @@ class FakeLauncher final : public WorkerLauncher {
   void Terminate(WorkerId worker) override {
     log.push_back("term");
     const auto at = workers_.find(worker);
-    if (at == workers_.end() || at->second.stubborn) return;
+    if (at == workers_.end() || at->second.stubborn || never_ends) return;
     End(worker, TerminatedEnd());
   }
   void Kill(WorkerId worker) override {
@@ -247,7 +248,7 @@ class FakeLauncher final : public WorkerLauncher {
     FakeWorker& worker = workers_[id];
     if (worker.stuck) return;
     if (worker.tasks.empty()) {
-      if (worker.closed) End(id, {NativeEnd::Kind::kExited, 0});
+      if (worker.closed && !never_ends) End(id, {NativeEnd::Kind::kExited, 0});
       return;
     }
     const TaskRequest task = worker.tasks.front();
