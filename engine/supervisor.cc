@@ -243,7 +243,7 @@ void Supervisor::Degrade(const std::string& why) {
 }
 
 TaskQueue::Workers Supervisor::AtHand() const {
-  // Where no other can be had, one that was used is better than none.
+  // As IsFreshEnough() has it.
   const bool fresh =
       respawn_.failures() != 0 ||
       std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
@@ -295,6 +295,13 @@ void Supervisor::FinishUnrisked(const QueuedTask& task) {
   Finish(task, std::move(reply), 0, std::move(ended));
 }
 
+// Where no other can be had, one that was used is better than none.
+bool Supervisor::IsFreshEnough(const Worker& worker,
+                               const QueuedTask& next) const {
+  return !next.fresh_worker || worker.tasks_done == 0 ||
+         respawn_.failures() != 0;
+}
+
 bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (worker.state != WorkerState::kReady || worker.closing) return false;
   const std::size_t held = worker.held.size();
@@ -302,9 +309,7 @@ bool Supervisor::MayTake(const Worker& worker, const QueuedTask& next) const {
   if (limit > 0 && worker.tasks_done + static_cast<int>(held) >= limit) {
     return false;
   }
-  if (next.fresh_worker && worker.tasks_done != 0 && respawn_.failures() == 0) {
-    return false;
-  }
+  if (!IsFreshEnough(worker, next)) return false;
   int busy = 0;
   for (const auto& [id, other] : workers_) {
     if (other.held.empty()) continue;
@@ -402,8 +407,7 @@ bool Supervisor::RecycleIfDue(Worker& worker) {
   const bool grown = options_.recycle_memory > 0 && worker.tasks_done > 0 &&
                      worker.memory >= options_.recycle_memory;
   bool make_way = false;
-  if (next != nullptr && next->fresh_worker && worker.tasks_done != 0 &&
-      respawn_.failures() == 0) {
+  if (next != nullptr && !IsFreshEnough(worker, *next)) {
     make_way =
         std::none_of(workers_.begin(), workers_.end(), [](const auto& entry) {
           const Worker& other = entry.second;

@@ -148,6 +148,7 @@ class Supervisor {
   void HandOut();
   bool HandOutTo(Worker& worker, TaskQueue::Workers at_hand);
   void FinishUnrisked(const QueuedTask& task);
+  bool IsFreshEnough(const Worker& worker, const QueuedTask& next) const;
   bool MayTake(const Worker& worker, const QueuedTask& next) const;
   void SendBatch(Worker& worker, std::vector<QueuedTask> batch);
   std::uint64_t MemoryInUse(const Worker* except) const;

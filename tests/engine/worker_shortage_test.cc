@@ -2,39 +2,26 @@
 // is never scanned without one.
 
 #include <catch2/catch.hpp>
-#include <optional>
 #include <string>
 
 #include "engine/respawn_policy.h"
 #include "engine/supervisor.h"
 #include "engine/worker_count.h"
-#include "tests/support/engine_fakes.h"
+#include "tests/support/supervisor_fixture.h"
 
 namespace scanengine {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::FakeClock;
-using testing::FakeLauncher;
-using testing::FakeSource;
-using testing::RecordingSink;
+using testing::SupervisorFixture;
 
-class Shortage {
+class Shortage : public SupervisorFixture {
  protected:
   Shortage() {
     options.workers = 12;
     for (int i = 0; i < 200; ++i) {
       source.Add("f" + std::to_string(i)).cost = milliseconds(5);
     }
-  }
-  void Make() {
-    supervisor.emplace(options, &launcher, &clock, &source, &sink);
-    supervisor->SetFallback(&fallback);
-  }
-  void RunToEnd() {
-    int steps = 0;
-    while (supervisor->Step()) REQUIRE(++steps < 20'000);
-    CHECK(launcher.alive() == 0);
   }
   void CheckAllScannedByWorkers() {
     CHECK_FALSE(supervisor->stats().degraded);
@@ -45,14 +32,6 @@ class Shortage {
       CHECK_FALSE(outcome.in_process);
     }
   }
-
-  SupervisorOptions options;
-  FakeClock clock;
-  FakeLauncher launcher{&clock};
-  FakeLauncher fallback{&clock};
-  FakeSource source;
-  RecordingSink sink;
-  std::optional<Supervisor> supervisor;
 };
 
 TEST_CASE_METHOD(Shortage,
