@@ -9,7 +9,7 @@ void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
   // the number of entries and not the indices.
   if (index >> kPageBits == pages_.size() && index <= size_ + kPage &&
       pages_.size() * kPage < kMaxDense) {
-    pages_.push_back(std::make_unique<Page>());
+    pages_.push_back(reinterpret_cast<Page*>(memory_.Take(sizeof(Page))));
     pages_.back()->fill(kEmpty);
     // Entries that came early may wait in the map.
     for (auto at = sparse_.begin(); at != sparse_.end();) {
@@ -55,7 +55,7 @@ std::size_t PickleMemo::roots() const {
 }
 
 void PickleMemo::MarkAll(PickleArena& arena) const {
-  for (const auto& page : pages_) {
+  for (const Page* page : pages_) {
     for (const PickleValue value : *page) arena.Mark(value);
   }
   for (const auto& [index, value] : sparse_) arena.Mark(value);

@@ -4,10 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <unordered_map>
 #include <vector>
 
+#include "worker/parsing/growing_memory.h"
 #include "worker/parsing/pickle_value.h"
 
 namespace scanengine {
@@ -64,7 +64,8 @@ class PickleMemo {
   void PutSlow(std::uint32_t index, PickleValue value);
   PickleValue GetSlow(std::uint32_t index) const;
 
-  std::vector<std::unique_ptr<Page>> pages_;
+  GrowingMemory memory_;
+  std::vector<Page*> pages_;
   std::unordered_map<std::uint32_t, PickleValue> sparse_;
   std::uint32_t largest_ = 0;  // Index that ever was in the map.
   std::uint64_t size_ = 0;

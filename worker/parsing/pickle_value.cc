@@ -47,7 +47,7 @@ PickleArena::PickleArena() : patience_(kMaxNodes) {
 void PickleArena::AddPage() {
   constexpr std::size_t kBytes = sizeof(PickleNode) << kPageBits;
   // Add() writes each node before anything reads it.
-  pages_.push_back(std::make_unique_for_overwrite<std::byte[]>(kBytes));
+  pages_.push_back(memory_.Take(kBytes));
 }
 
 bool PickleArena::ReserveText(std::size_t size) {
@@ -67,7 +67,7 @@ bool PickleArena::ReserveText(std::size_t size) {
     slabs_full_ = true;
     return false;
   }
-  slabs_.push_back({std::make_unique_for_overwrite<char[]>(kSlabBytes), true});
+  slabs_.push_back({reinterpret_cast<char*>(memory_.Take(kSlabBytes)), true});
   slab_ = static_cast<std::uint32_t>(slabs_.size() - 1);
   slab_used_ = 0;
   return true;
@@ -83,7 +83,7 @@ PickleValue PickleArena::AddLongText(PickleNodeKind kind,
   const PickleValue made = Add(kind);
   if (!made.Is(PickleKind::kNode)) return none;
   PickleNode& target = node(made);
-  std::memcpy(slabs_[slab_].bytes.get() + slab_used_, text.data(), text.size());
+  std::memcpy(slabs_[slab_].bytes + slab_used_, text.data(), text.size());
   target.items[0] = PickleValue::Of(PickleKind::kInt,
                                     std::uint64_t{slab_} << 32 | slab_used_);
   target.count = static_cast<std::uint32_t>(text.size());
@@ -97,7 +97,7 @@ std::string_view PickleArena::text(PickleValue value) const {
     return {reinterpret_cast<const char*>(source.items), source.count};
   }
   const std::uint64_t place = source.items[0].content();
-  return {slabs_[place >> 32].bytes.get() + (place & 0xffffffff), source.count};
+  return {slabs_[place >> 32].bytes + (place & 0xffffffff), source.count};
 }
 
 bool PickleArena::CanMatter(PickleValue item) const {

@@ -7,9 +7,10 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <vector>
+
+#include "worker/parsing/growing_memory.h"
 
 namespace scanengine {
 
@@ -288,7 +289,7 @@ class PickleArena {
     return PageOf(index)[index & kPageMask];
   }
   PickleNode* PageOf(std::uint32_t index) const {
-    return reinterpret_cast<PickleNode*>(pages_[index >> kPageBits].get());
+    return reinterpret_cast<PickleNode*>(pages_[index >> kPageBits]);
   }
   void MarkCell(std::uint32_t index);
   bool ReserveText(std::size_t size);
@@ -296,12 +297,13 @@ class PickleArena {
   void AddPage();
 
   struct Slab {
-    std::unique_ptr<char[]> bytes;
+    char* bytes;
     bool live = false;
   };
 
+  GrowingMemory memory_;  // Of pages and slabs.
   // Bytes, since making a page of nodes would write them all for nothing.
-  std::vector<std::unique_ptr<std::byte[]>> pages_;
+  std::vector<std::byte*> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
   std::uint32_t sweeps_ = 0;
