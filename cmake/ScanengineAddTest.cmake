@@ -68,7 +68,8 @@ endif()
 
 # scanengine_add_fuzz_target(<name> SOURCES ... LINK ... [CORPUS dir])
 #
-# With SCANENGINE_BUILD_FUZZERS a libFuzzer program. In every other build the
+# With SCANENGINE_BUILD_FUZZERS a libFuzzer program, with the mutator of its
+# own that tests/fuzz/<name>_mutator.cc may be. In every other build the
 # same source with a driver that replays the files of the corpus, as a test.
 function(scanengine_add_fuzz_target name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "CORPUS" "SOURCES;LINK")
@@ -80,6 +81,10 @@ function(scanengine_add_fuzz_target name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}")
   if(SCANENGINE_BUILD_FUZZERS)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set(mutator "${PROJECT_SOURCE_DIR}/tests/fuzz/${name}_mutator.cc")
+    if(EXISTS "${mutator}")
+      target_sources(${name} PRIVATE "${mutator}")
+    endif()
   else()
     target_sources(${name} PRIVATE
                    "${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc")
