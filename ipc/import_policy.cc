@@ -267,7 +267,7 @@ Status CheckEntries(const Tables& tables) {
 
 }  // namespace
 
-Result<ImportPolicy> ImportPolicy::FromBytes(
+Result<ImportPolicy> ImportPolicy::FromChecked(
     std::span<const std::byte> compiled) {
   if (compiled.size() < sizeof(Header)) return Corrupt("shorter than a header");
   const Tables tables(compiled);
@@ -280,12 +280,19 @@ Result<ImportPolicy> ImportPolicy::FromBytes(
   if (tables.arena_offset() + tables.header().arena_size != compiled.size()) {
     return Corrupt("size does not match the header");
   }
-  if (const Status status = CheckEntries(tables); !status) {
-    return status.error();
-  }
   ImportPolicy policy;
   policy.bytes_ = compiled;
   policy.strict_ = tables.header().strict != 0;
+  return policy;
+}
+
+Result<ImportPolicy> ImportPolicy::FromBytes(
+    std::span<const std::byte> compiled) {
+  Result<ImportPolicy> policy = FromChecked(compiled);
+  if (!policy.ok()) return policy;
+  if (const Status status = CheckEntries(Tables(compiled)); !status) {
+    return status.error();
+  }
   return policy;
 }
 

@@ -37,6 +37,10 @@ class ImportPolicy {
 
   /// Checks the layout of |compiled| once, so that Judge() can trust it.
   static Result<ImportPolicy> FromBytes(std::span<const std::byte> compiled);
+  /// The same for bytes that another process of this program made by
+  /// CompileImportPolicy() and that nobody could write to since: only their
+  /// header is looked at, so that a process that starts need not read them all.
+  static Result<ImportPolicy> FromChecked(std::span<const std::byte> compiled);
 
   /// True if what nobody has vetted is to be taken as seriously as an alarm.
   bool strict() const { return strict_; }

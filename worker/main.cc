@@ -70,7 +70,7 @@ int Run(const Arguments& arguments) {
     auto attached = SharedCache::Attach(arguments.cache);
     if (!attached.ok()) return Fail("no shared cache", attached.error());
     cache = std::move(attached).value();
-    auto imports = ImportPolicy::FromBytes(cache->Find(kImportPolicySection));
+    auto imports = ImportPolicy::FromChecked(cache->Find(kImportPolicySection));
     if (!imports.ok()) return Fail("no import policy", imports.error());
     environment.imports = imports.value();
   }

@@ -29,7 +29,7 @@ struct WorkerProcessOptions {
 /// the protocol; all other inherited descriptors but `keep` are closed;
 /// SIGPIPE and SIGINT (Ctrl-C goes to the whole group, and the supervisor
 /// drains) are ignored, other signals have their default action and none is
-/// blocked; names are UTF-8 whatever the environment says.
+/// blocked.
 ///
 /// Fails with kNotFound if the supervisor is gone already, with
 /// kInvalidArgument if a handle to be kept is not open, with kIo otherwise.

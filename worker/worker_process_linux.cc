@@ -11,7 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <clocale>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -190,8 +189,6 @@ Result<std::unique_ptr<ByteChannel>> PrepareWorkerProcess(
   std::sort(open_fds.begin(), open_fds.end());
   if (Status s = RedirectStandardStreams(); !s.ok()) return s.error();
   if (Status s = CloseAllBut(open_fds); !s.ok()) return s.error();
-  // Decoders of archives read names by the locale; "C" gives none at all.
-  std::setlocale(LC_CTYPE, "C.UTF-8");
   return std::unique_ptr<ByteChannel>(std::move(channel));
 }
 

@@ -5,7 +5,6 @@
 #include <psapi.h>
 
 #include <algorithm>
-#include <clocale>
 #include <csignal>
 #include <string>
 #include <utility>
@@ -162,7 +161,6 @@ Result<std::unique_ptr<ByteChannel>> PrepareWorkerProcess(
   if (!event.ok())
     return SystemError("cannot make an event", LastSystemError());
   if (Status s = RedirectStandardStreams(); !s.ok()) return s.error();
-  std::setlocale(LC_CTYPE, ".UTF-8");
   return std::unique_ptr<ByteChannel>(std::make_unique<PipeChannel>(
       std::move(in).value(), std::move(out).value(), std::move(event)));
 }

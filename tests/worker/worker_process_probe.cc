@@ -6,7 +6,6 @@
 // for a failure of PrepareWorkerProcess(), by its code.
 #include <dirent.h>
 #include <fcntl.h>
-#include <langinfo.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -107,8 +106,6 @@ int Main(int argc, char** argv) {
       {"signals", ListSignals},
       {"memory", TellMemory},
       {"outlive", Outlive},
-      {"charset",
-       [](ByteChannel& channel) { Send(channel, ::nl_langinfo(CODESET)); }},
       {"read-standard-input",
        [](ByteChannel& channel) {
          char byte = 0;

@@ -223,11 +223,6 @@ TEST_CASE("WorkerProcess: inherited signal settings do not matter") {
   CHECK(probe.Wait() == 0);
 }
 
-TEST_CASE("WorkerProcess: names are UTF-8 in any environment") {
-  Probe probe({"charset", MyPid()});
-  CHECK(ReadAll(probe.output.ends[0]) == "UTF-8");
-}
-
 TEST_CASE("WorkerProcess: standard input is at its end") {
   Probe probe({"read-standard-input", MyPid()});
   CHECK(ReadAll(probe.output.ends[0]) == "0");
