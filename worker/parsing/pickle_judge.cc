@@ -64,6 +64,24 @@ bool NamesMember(const PickleGlobal& global) {
          });
 }
 
+// Functions that give back what they are given, or a part of it: no pickler
+// sets a state on that.
+bool ReturnsItsArgument(const PickleGlobal& global) {
+  const bool plain_module =
+      global.module == "builtins" || global.module == "__builtin__" ||
+      global.module == "operator" || global.module == "_operator" ||
+      global.module == "itertools";
+  constexpr std::string_view kTypes[] = {
+      "bytearray", "bytes", "complex", "dict",   "float",
+      "frozenset", "int",   "list",    "object", "range",
+      "set",       "slice", "str",     "tuple",  "bool"};
+  return plain_module && !IsTransparent(global.meaning) &&
+         !global.name.empty() && global.name[0] >= 'a' &&
+         global.name[0] <= 'z' &&
+         std::find(std::begin(kTypes), std::end(kTypes), global.name) ==
+             std::end(kTypes);
+}
+
 }  // namespace
 
 std::string PickleJudge::Why(const ImportJudgement& judgement) {
@@ -111,6 +129,7 @@ PickleJudge::Known& PickleJudge::KnowAnother(const PickleMachine& machine,
     const std::string path = global.Path();
     known.holder = std::binary_search(kHolders.begin(), kHolders.end(), path);
     known.is_type = path == "builtins.type";
+    known.returns_argument = ReturnsItsArgument(global);
     known.plain = known.judgement.verdict == ImportVerdict::kVetted &&
                   known.constructor.verdict != ImportVerdict::kDangerous &&
                   global.meaning == PickleMeaning::kOpaque && !known.is_type;

@@ -60,11 +60,12 @@ class PickleJudge final : public PickleObserver {
     bool judged = false;
     bool imported = false;
     bool called = false;
-    bool reported = false;  // As unvetted; once is enough.
-    bool computed = false;  // Imported by a name that was put together.
-    bool holder = false;    // Holds what it is given and calls nothing.
-    bool is_type = false;   // builtins.type
-    bool plain = false;     // A call matters only for what it is given.
+    bool reported = false;          // As unvetted; once is enough.
+    bool computed = false;          // Imported by a name that was put together.
+    bool holder = false;            // Holds what it is given and calls nothing.
+    bool is_type = false;           // builtins.type
+    bool plain = false;             // A call matters only for what it is given.
+    bool returns_argument = false;  // Or a part of it.
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;

@@ -2,7 +2,6 @@
 // texts that read as code.
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "worker/parsing/pickle_judge.h"
 #include "worker/parsing/pickle_meanings.h"
 #include "worker/parsing/pickle_state_texts.h"
+#include "worker/parsing/pickle_text.h"
 
 namespace scanengine {
 namespace {
@@ -72,22 +72,24 @@ bool IsWhole(const PickleMachine& machine, PickleValue state) {
   return true;
 }
 
-// Functions that give back what they are given, or a part of it: no pickler
-// sets a state on that.
-bool ReturnsItsArgument(const PickleGlobal& global) {
-  const bool plain_module =
-      global.module == "builtins" || global.module == "__builtin__" ||
-      global.module == "operator" || global.module == "_operator" ||
-      global.module == "itertools";
-  constexpr std::string_view kTypes[] = {
-      "bytearray", "bytes", "complex", "dict",   "float",
-      "frozenset", "int",   "list",    "object", "range",
-      "set",       "slice", "str",     "tuple",  "bool"};
-  return plain_module && !IsTransparent(global.meaning) &&
-         !global.name.empty() && global.name[0] >= 'a' &&
-         global.name[0] <= 'z' &&
-         std::find(std::begin(kTypes), std::end(kTypes), global.name) ==
-             std::end(kTypes);
+// True if nothing below asks for |key|, however its letters are encoded.
+bool IsDullKey(std::string_view key) {
+  return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
+}
+
+// What most objects get: a dict that is known whole, under dull names.
+bool IsDullState(const PickleMachine& machine, PickleValue state) {
+  const PickleArena& arena = machine.arena();
+  if (!arena.IsNode(state, PickleNodeKind::kDict)) return false;
+  const PickleNode& node = arena.node(state);
+  if (node.touched || node.lost) return false;
+  bool is_key = false;
+  return !arena.AnyItem(
+      state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
+        is_key = !is_key;
+        return is_key && !(arena.IsNode(item, PickleNodeKind::kText) &&
+                           IsDullKey(arena.text(item)));
+      });
 }
 
 // An attribute or item that was worked out at run time: it may be a module or
@@ -135,11 +137,12 @@ void PickleJudge::JudgeHooks(const PickleMachine& machine, PickleValue object,
     const auto items = machine.arena().Items(dict);
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
       if (!machine.arena().IsNode(items[i], PickleNodeKind::kText)) continue;
-      const std::string name(machine.arena().text(items[i]));
+      const std::string_view name = machine.arena().text(items[i]);
       // __class__ in a dict does nothing.
       if (!IsHookAttribute(name) || (name == "__class__" && !slots)) continue;
       ReportState(machine, kPicklePlantedHook,
-                  "plants " + name + " in an object", object, state, offset);
+                  "plants " + std::string(name) + " in an object", object,
+                  state, offset);
       return;
     }
   }
@@ -227,7 +230,7 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
   const std::uint32_t made_by = machine.ClassOf(object);
   if (made_by != kNoPickleGlobal) {
     const PickleGlobal& maker = machine.global(made_by);
-    if (ReturnsItsArgument(maker)) {
+    if (Know(machine, made_by).returns_argument) {
       ReportState(machine, kPickleModifies,
                   "sets attributes of what " + maker.written + " returned",
                   object, state, offset);
@@ -253,6 +256,7 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
           object, state, offset);
     }
   }
+  if (IsDullState(machine, state)) return;
   JudgeHooks(machine, object, state, offset);
   JudgeScipyState(machine, object, state, offset);
   JudgeFormulaState(machine, object, state, offset);

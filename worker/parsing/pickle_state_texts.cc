@@ -47,6 +47,9 @@ constexpr std::array kHooks = std::to_array<std::string_view>(
      "__cuda_array_interface__", "__dataframe__", "__dlpack__", "__reduce__",
      "__reduce_ex__", "__torch_dispatch__", "__torch_function__"});
 
+static_assert(std::all_of(kHooks.begin(), kHooks.end(),
+                          [](auto name) { return name.starts_with("__"); }));
+
 bool IsWordByte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          (c >= '0' && c <= '9') || c == '_' || c == '.';

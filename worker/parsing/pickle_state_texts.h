@@ -29,7 +29,7 @@ bool ReadsAsCode(std::string_view text);
 
 /// True for an attribute that libraries look up on an instance, and call or
 /// trust (numpy's array interface holds an address): objects have no reason to
-/// bring one of their own in their state.
+/// bring one of their own in their state. All begin with two underscores.
 bool IsHookAttribute(std::string_view name);
 
 }  // namespace scanengine
