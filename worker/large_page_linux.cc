@@ -7,9 +7,9 @@
 namespace scanengine {
 
 LargePage MakeLargePage() {
-  void* const room = ::mmap(nullptr, 2 * kLargePageBytes,
-                            PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const room =
+      ::mmap(nullptr, 2 * kLargePageBytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (room == MAP_FAILED) return nullptr;
   auto* const begin = static_cast<std::byte*>(room);
   const std::size_t over =
