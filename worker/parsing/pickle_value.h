@@ -180,16 +180,15 @@ class PickleArena {
                   PickleValue c = {}, std::uint16_t kept = 0) {
     const std::uint32_t index = Allocate();
     if (index == 0) return PickleValue::Of(PickleKind::kData);
-    PickleNode& made = cell(index);
+    // Whole words are written: nothing of what was there is read.
+    PickleNode made;
     made.kind = kind;
-    made.marked = made.touched = made.lost = made.computed = false;
-    made.python_two = false;
     made.kept = kept;
-    made.next = made.tail = 0;
     made.count = kept;
     made.items[0] = a;
     made.items[1] = b;
     made.items[2] = c;
+    cell(index) = made;
     return PickleValue::Of(PickleKind::kNode, index);
   }
   /// Appends to a container. Past kMaxKept only values that can be called or
