@@ -22,6 +22,8 @@ constexpr std::size_t kProbeBytes = 4096;
 // Of an encoded string so much is decoded to see what is in it.
 constexpr std::size_t kProbeEncoded = 1024;
 constexpr std::size_t kLeastEncoded = 20;
+// And so much to see that it cannot be anything: whole groups of either code.
+constexpr std::size_t kStartEncoded = 48;
 constexpr std::uint32_t kMaxNestedStreams = 64;
 constexpr std::uint32_t kMaxGuesses = 4;
 
@@ -53,10 +55,15 @@ constexpr auto kCodes = [] {
 
 bool IsCode(char c) { return kCodes[static_cast<std::uint8_t>(c)]; }
 
-bool IsHexDigit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-         (c >= 'A' && c <= 'F');
-}
+constexpr auto kHexDigits = [] {
+  std::array<bool, 256> digits{};
+  for (const char digit : std::string_view("0123456789abcdefABCDEF")) {
+    digits[static_cast<std::uint8_t>(digit)] = true;
+  }
+  return digits;
+}();
+
+bool IsHexDigit(char c) { return kHexDigits[static_cast<std::uint8_t>(c)]; }
 
 // "80 04 95": as bytes.hex(" ") writes it.
 bool IsSpacedHex(std::string_view head) {
@@ -126,8 +133,26 @@ std::optional<std::string> Undo(Form form, std::string_view text) {
 
 Form FormOf(std::string_view head, std::uint32_t guesses = 0);
 
+// False only if FormOf() finds nothing in all that begins with |start|. What
+// chance makes of text that is no code fails here.
+bool MayBegin(std::string_view start) {
+  if (start.size() < kLeastEncoded) return true;
+  if ((ByteAt(start, 0) & 0x7fU) == 'c' || IsBytecodeMagic(start)) return true;
+  if (CompressionOf(BytesOf(start))) return true;
+  if (MayBecomePickle(BytesOf(start))) return true;
+  if (MayBeLatin1(start) && DecodeLatin1(WholeCharacters(start))) return true;
+  // Encoded once more.
+  return std::all_of(
+      start.begin(), start.begin() + kLeastEncoded - 4,
+      [](char c) { return IsCode(c) || IsBreak(c) || c == ' ' || c == '='; });
+}
+
 // True if |text| decoded by |form| begins as something of interest.
 bool Promises(Form form, std::string_view text, std::uint32_t guesses) {
+  if (form != Form::kLatin1) {
+    const auto start = Undo(form, text.substr(0, kStartEncoded));
+    if (start && !MayBegin(*start)) return false;
+  }
   const auto decoded = Undo(form, text);
   return decoded && decoded->size() >= kLeastPicklePayload &&
          FormOf(*decoded, guesses + 1) != Form::kNone;

@@ -127,7 +127,6 @@ Walk::End Walk::Operand(PickleOp op, const PickleOpInfo& info) {
         return rest_.size() < 512 ? End::kHeadEnds : End::kBad;
       }
       if (!IsDottedName(module) || !IsDottedName(name)) return End::kBad;
-      named_ = true;
       return End::kGoesOn;
     }
   }
@@ -169,23 +168,44 @@ Walk::End Walk::Step() {
   if (op != PickleOp::kMark) ++values_;
   if (op == PickleOp::kStackGlobal || op == PickleOp::kNewObj) named_ = true;
   if (operand == End::kHeadEnds) return operand;
+  if (info.operand == PickleOperand::kTwoLines) named_ = true;
   return op == PickleOp::kStop ? End::kStop : End::kGoesOn;
+}
+
+bool HasHeader(std::string_view text) {
+  return text.size() >= 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
+}
+
+std::string_view TextOf(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Walk::End RunToEnd(Walk* walk) {
+  Walk::End end = Walk::End::kGoesOn;
+  while (end == Walk::End::kGoesOn && walk->opcodes() < kMaxOpcodes) {
+    end = walk->Step();
+  }
+  return end;
 }
 
 }  // namespace
 
-bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
-  const std::string_view text(reinterpret_cast<const char*>(head.data()),
-                              head.size());
-  if (text.size() < 2) return false;
-  const bool header = text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
+bool MayBecomePickle(std::span<const std::byte> start) {
+  const std::string_view text = TextOf(start);
+  if (text.size() < 2 || HasHeader(text)) return true;
   Walk walk(text);
-  Walk::End end = Walk::End::kGoesOn;
-  while (end == Walk::End::kGoesOn && walk.opcodes() < kMaxOpcodes) {
-    end = walk.Step();
-  }
+  // What is bad stays bad, however it goes on.
+  return RunToEnd(&walk) != Walk::End::kBad ||
+         (walk.named() && walk.opcodes() >= 4);
+}
+
+bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
+  const std::string_view text = TextOf(head);
+  if (text.size() < 2) return false;
+  Walk walk(text);
+  const Walk::End end = RunToEnd(&walk);
   const bool loose = doubt == PickleDoubt::kLoose;
-  if (header) {
+  if (HasHeader(text)) {
     // Broken ones are pickles too; chance bytes do not get that far.
     if (end == Walk::End::kBad) return loose || walk.opcodes() >= 4;
     return loose || walk.opcodes() >= 2;

@@ -57,6 +57,9 @@ enum class PickleDoubt : std::uint8_t {
 bool LooksLikePickle(std::span<const std::byte> head,
                      PickleDoubt doubt = PickleDoubt::kStrict);
 
+/// False only if nothing that begins with |start| looks so to the strict one.
+bool MayBecomePickle(std::span<const std::byte> start);
+
 }  // namespace scanengine
 
 #endif  // SCANENGINE_WORKER_PARSING_PICKLE_SCAN_H_

@@ -21,7 +21,7 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-int HexDigit(char c) {
+constexpr int HexDigitOf(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -37,14 +37,20 @@ constexpr int Base64DigitOf(char c) {
   return -1;
 }
 
-constexpr auto kBase64Digits = [] {
+// Tables, since digits are what no processor predicts.
+template <typename DigitOf>
+constexpr std::array<std::int8_t, 256> TableOf(DigitOf digit_of) {
   std::array<std::int8_t, 256> digits{};
   for (std::size_t i = 0; i < digits.size(); ++i) {
-    digits[i] = static_cast<std::int8_t>(Base64DigitOf(static_cast<char>(i)));
+    digits[i] = static_cast<std::int8_t>(digit_of(static_cast<char>(i)));
   }
   return digits;
-}();
+}
 
+constexpr auto kHexDigits = TableOf(HexDigitOf);
+constexpr auto kBase64Digits = TableOf(Base64DigitOf);
+
+int HexDigit(char c) { return kHexDigits[static_cast<std::uint8_t>(c)]; }
 int Base64Digit(char c) { return kBase64Digits[static_cast<std::uint8_t>(c)]; }
 
 // |digits| hexadecimal digits at |at|; nothing if they are not all there.
@@ -389,21 +395,21 @@ std::optional<std::string> DecodeBase64(std::string_view text) {
 }
 
 std::optional<std::string> DecodeHex(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() / 2);
-  int high = -1;
+  std::string out(text.size() / 2, '\0');
+  std::size_t digits = 0;
+  int byte = 0;
   for (const char c : text) {
-    if (IsBlank(c)) continue;
     const int digit = HexDigit(c);
-    if (digit < 0) return std::nullopt;
-    if (high < 0) {
-      high = digit;
-    } else {
-      out += static_cast<char>(high << 4 | digit);
-      high = -1;
+    if (digit < 0) {
+      if (!IsBlank(c)) return std::nullopt;
+      continue;
     }
+    byte = (byte << 4 | digit) & 0xff;
+    if (digits % 2 != 0) out[digits / 2] = static_cast<char>(byte);
+    ++digits;
   }
-  if (high >= 0) return std::nullopt;
+  if (digits % 2 != 0) return std::nullopt;
+  out.resize(digits / 2);
   return out;
 }
 
