@@ -8,13 +8,11 @@
 #include <utility>
 
 #include "worker/byte_source.h"
+#include "worker/byte_text.h"
 
 namespace scanengine::testing {
 
-/// The bytes of |text|, which must outlive them.
-inline std::span<const std::byte> BytesOf(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
+using scanengine::BytesOf;
 
 /// A source that owns its bytes and counts how it is read.
 class StringSource final : public ByteSource {

@@ -2,21 +2,17 @@
 #include <cstddef>
 #include <iterator>
 #include <random>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "tests/support/scan_bytes.h"
+#include "worker/byte_text.h"
 #include "worker/parsing/pickle_nested.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_scan.h"
 
 namespace scanengine {
 namespace {
-
-std::span<const std::byte> BytesOf(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
 
 // Opcodes, most of them those that need nothing below them, and chance bytes.
 std::string AnyStream(std::mt19937* random) {

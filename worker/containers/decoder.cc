@@ -1,13 +1,11 @@
 #include "worker/containers/decoder.h"
 
+#include "worker/byte_text.h"
+
 namespace scanengine {
 namespace {
 
 using std::string_view_literals::operator""sv;
-
-std::string_view TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::uint64_t Number(std::span<const std::byte> bytes) {
   std::uint64_t number = 0;

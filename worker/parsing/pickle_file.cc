@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "worker/byte_text.h"
 #include "worker/parsing/joblib_arrays.h"
 
 namespace scanengine {
@@ -19,10 +20,6 @@ constexpr std::size_t kGlobalBytes = 260;
 constexpr std::uint32_t kMaxStreams = 100'000;
 // A walk that starts at chance bytes is short; this bounds hostile ones.
 constexpr std::uint64_t kMaxSearchWalks = 200'000;
-
-std::string_view TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 bool IsFiller(std::byte b) {
   return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'} ||

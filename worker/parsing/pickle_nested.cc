@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/byte_text.h"
 #include "worker/containers/unpacked_source.h"
 #include "worker/parsing/marshal_reader.h"
 #include "worker/parsing/pickle_scan.h"
@@ -28,14 +29,6 @@ constexpr std::uint32_t kMaxNestedStreams = 64;
 constexpr std::uint32_t kMaxGuesses = 4;
 
 enum class Form { kNone, kRaw, kLatin1, kBase64, kHex, kPacked, kMarshal };
-
-std::span<const std::byte> BytesOf(std::string_view text) {
-  return std::as_bytes(std::span(text.data(), text.size()));
-}
-
-std::string_view TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 std::uint8_t ByteAt(std::string_view text, std::size_t i) {
   return static_cast<std::uint8_t>(text[i]);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "worker/byte_text.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/pickle_text.h"
@@ -174,10 +175,6 @@ Walk::End Walk::Step() {
 
 bool HasHeader(std::string_view text) {
   return text.size() >= 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5;
-}
-
-std::string_view TextOf(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 Walk::End RunToEnd(Walk* walk) {
