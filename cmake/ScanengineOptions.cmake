@@ -4,5 +4,7 @@ option(SCANENGINE_BUILD_TESTS "Build the tests" ON)
 option(SCANENGINE_BUILD_BENCHMARKS "Build the benchmarks" OFF)
 option(SCANENGINE_BUILD_FUZZERS
        "Build libFuzzer targets (needs clang); without it they replay files" OFF)
+set(SCANENGINE_FUZZ_COVER "" CACHE STRING
+    "Sources whose edges libFuzzer looks at, as patterns; empty: all")
 set(SCANENGINE_SANITIZER "" CACHE STRING
     "Sanitizers for every target: address;undefined, or thread")

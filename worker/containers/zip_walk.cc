@@ -290,7 +290,9 @@ void ZipWalker::ScanGaps(const ZipLayout& layout) {
 
 // Size of a source that does not know it, or may lie about it.
 Result<std::uint64_t> Measure(ByteSource& source) {
-  if (source.random_access()) return source.size();
+  if (source.random_access() && source.size() != kUnknownSize) {
+    return source.size();
+  }
   ByteStream stream(source);
   while (true) {
     const auto window = stream.Window();

@@ -1,5 +1,8 @@
 #include <catch2/catch.hpp>
+#include <cstddef>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/scan_bytes.h"
@@ -137,6 +140,19 @@ TEST_CASE("zip scanner: a cut archive is malformed") {
       ScanBytes(std::string_view(bytes).substr(0, 60), "cut.zip");
   CHECK(reply.format == "zip");
   CHECK(ZipRuleIds(reply) == Strings{"zip-malformed"});
+}
+
+TEST_CASE("zip scanner: a source that does not know its size is measured") {
+  const std::string whole = kPlain.Build();
+  // Cut behind a signature that no directory lists, too.
+  for (const std::size_t size : {whole.size(), std::size_t{60}}) {
+    const std::string_view bytes = std::string_view(whole).substr(0, size);
+    MemorySource source(std::as_bytes(std::span(bytes)));
+    UnsizedSource unsized(source);
+    const ScanReply reply = ScanSourceAs(unsized, "stream.zip");
+    CHECK(reply.format == "zip");
+    CHECK(RuleIds(reply) == RuleIds(ScanBytes(bytes, "sized.zip")));
+  }
 }
 
 TEST_CASE("zip scanner: encrypted members are no clean file") {
