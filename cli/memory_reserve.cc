@@ -2,15 +2,19 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <thread>
 
 #include "cli/exit_code.h"
 
 namespace scanengine::cli {
 namespace {
+
+using std::chrono_literals::operator""s;
 
 // Each is large enough for malloc to map it, so that giving it back helps every
 // thread.
@@ -31,6 +35,9 @@ void GiveBack() {
     ::operator delete(taken);
     return;
   }
+  // Threads run out together: one says so, and ends the others.
+  static std::atomic_flag ending;
+  while (ending.test_and_set()) std::this_thread::sleep_for(1s);
   std::fputs("scanengine: cannot go on: there is no memory left\n", stderr);
   std::_Exit(static_cast<int>(ExitCode::kIncomplete));
 }
