@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipc/text.h"
+#include "worker/byte_text.h"
 #include "worker/containers/decoder.h"
 
 namespace scanengine {
@@ -318,10 +319,6 @@ bool IsUtf16Text(std::string_view head) {
          !head.starts_with("\xff\xfe\0\0"sv);
 }
 
-std::string_view HeadText(const ProbeInput& input) {
-  return {reinterpret_cast<const char*>(input.head.data()), input.head.size()};
-}
-
 bool Applies(Content wanted, bool text) {
   return wanted == Content::kAny || (wanted == Content::kText) == text;
 }
@@ -386,7 +383,7 @@ std::vector<std::string_view> CollectNames() {
 }  // namespace
 
 std::string_view RecogniseUnsupported(const ProbeInput& input) {
-  const std::string_view head = HeadText(input);
+  const std::string_view head = TextOf(input.head);
   if (head.empty()) return {};
   const bool text = IsText(head);
   for (const Magic& row : kMagics) {
@@ -413,7 +410,7 @@ bool NameClaimsModel(std::string_view name) {
 }
 
 bool IsNotAModel(const ProbeInput& input) {
-  const std::string_view head = HeadText(input);
+  const std::string_view head = TextOf(input.head);
   if (head.empty()) return true;
   if (NameClaimsModel(input.name)) return false;
   const bool text = IsText(head);

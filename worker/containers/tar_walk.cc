@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "worker/byte_text.h"
 #include "worker/containers/sparse_source.h"
 #include "worker/containers/tar_format.h"
 #include "worker/containers/tar_rules.h"
@@ -231,9 +232,7 @@ bool TarWalker::ReadExtension(const TarHeader& header, std::uint64_t data) {
     Report(kTarMalformed, {"an extension header is cut short", data});
     return false;
   }
-  const std::string_view text(
-      reinterpret_cast<const char*>(bytes.value().data()),
-      bytes.value().size());
+  const std::string_view text = TextOf(bytes.value());
   if (header.type == 'L' || header.type == 'K') {
     auto& name = header.type == 'L' ? long_name_ : long_link_;
     name = std::string(text.substr(0, text.find('\0')));
@@ -346,8 +345,7 @@ bool TarWalker::ReadPaxExtents(const Member& member,
   const auto bytes =
       ReadExactly(source_, member.data, static_cast<std::size_t>(most));
   if (!bytes.ok()) return false;
-  std::string_view text(reinterpret_cast<const char*>(bytes.value().data()),
-                        bytes.value().size());
+  std::string_view text = TextOf(bytes.value());
   std::uint64_t taken = 0;
   const auto line = [&text, &taken]() -> std::optional<std::uint64_t> {
     const std::size_t end = text.find('\n');

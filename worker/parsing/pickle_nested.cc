@@ -10,6 +10,7 @@
 
 #include "worker/byte_text.h"
 #include "worker/containers/unpacked_source.h"
+#include "worker/parsing/digits.h"
 #include "worker/parsing/marshal_reader.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/pickle_text.h"
@@ -36,27 +37,9 @@ std::uint8_t ByteAt(std::string_view text, std::size_t i) {
 
 bool IsBreak(char c) { return c == '\n' || c == '\r' || c == '\t'; }
 
-constexpr auto kCodes = [] {
-  std::array<bool, 256> codes{};
-  for (const std::string_view c :
-       {"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz",
-        "0123456789+/-_"}) {
-    for (const char code : c) codes[static_cast<std::uint8_t>(code)] = true;
-  }
-  return codes;
-}();
+bool IsCode(char c) { return Base64Digit(c) >= 0; }
 
-bool IsCode(char c) { return kCodes[static_cast<std::uint8_t>(c)]; }
-
-constexpr auto kHexDigits = [] {
-  std::array<bool, 256> digits{};
-  for (const char digit : std::string_view("0123456789abcdefABCDEF")) {
-    digits[static_cast<std::uint8_t>(digit)] = true;
-  }
-  return digits;
-}();
-
-bool IsHexDigit(char c) { return kHexDigits[static_cast<std::uint8_t>(c)]; }
+bool IsHexDigit(char c) { return HexDigit(c) >= 0; }
 
 // "80 04 95": as bytes.hex(" ") writes it.
 bool IsSpacedHex(std::string_view head) {

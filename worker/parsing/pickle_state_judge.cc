@@ -58,28 +58,11 @@ std::vector<PickleValue> DictsOf(const PickleMachine& machine,
   return dicts;
 }
 
-// True if every key of the state that matters can be seen.
-bool IsWhole(const PickleMachine& machine, PickleValue state) {
-  const PickleArena& arena = machine.arena();
-  if (state.Is(PickleKind::kNone)) return true;
-  if (!arena.IsNode(state, PickleNodeKind::kDict)) return false;
-  const PickleNode& node = arena.node(state);
-  if (node.touched || node.lost) return false;
-  const auto items = arena.Items(state);
-  for (std::size_t i = 0; i < items.size(); i += 2) {
-    if (!arena.IsNode(items[i], PickleNodeKind::kText)) return false;
-  }
-  return true;
-}
-
-// True if nothing below asks for |key|, however its letters are encoded.
-bool IsDullKey(std::string_view key) {
-  return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
-}
-
-// What most objects get: a dict that is known whole, under dull names.
-bool IsDullState(const PickleMachine& machine, PickleValue state) {
-  const PickleArena& arena = machine.arena();
+// True if |state| is a dict that is known whole, with texts for keys that
+// |wanted| is true for.
+template <typename Wanted>
+bool HasOnlyKeys(const PickleArena& arena, PickleValue state,
+                 const Wanted& wanted) {
   if (!arena.IsNode(state, PickleNodeKind::kDict)) return false;
   const PickleNode& node = arena.node(state);
   if (node.touched || node.lost) return false;
@@ -88,8 +71,23 @@ bool IsDullState(const PickleMachine& machine, PickleValue state) {
       state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
         is_key = !is_key;
         return is_key && !(arena.IsNode(item, PickleNodeKind::kText) &&
-                           IsDullKey(arena.text(item)));
+                           wanted(arena.text(item)));
       });
+}
+
+// True if every key of the state that matters can be seen.
+bool IsWhole(const PickleMachine& machine, PickleValue state) {
+  return state.Is(PickleKind::kNone) ||
+         HasOnlyKeys(machine.arena(), state,
+                     [](std::string_view) { return true; });
+}
+
+// What most objects get: none of the keys that are asked for below, however
+// letters are encoded.
+bool IsDullState(const PickleMachine& machine, PickleValue state) {
+  return HasOnlyKeys(machine.arena(), state, [](std::string_view key) {
+    return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
+  });
 }
 
 // An attribute or item that was worked out at run time: it may be a module or

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "worker/parsing/digits.h"
+
 namespace scanengine {
 namespace {
 
@@ -20,38 +22,6 @@ std::string_view Trim(std::string_view text) {
   while (!text.empty() && IsBlank(text.back())) text.remove_suffix(1);
   return text;
 }
-
-constexpr int HexDigitOf(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-constexpr int Base64DigitOf(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+' || c == '-') return 62;
-  if (c == '/' || c == '_') return 63;
-  return -1;
-}
-
-// Tables, since digits are what no processor predicts.
-template <typename DigitOf>
-constexpr std::array<std::int8_t, 256> TableOf(DigitOf digit_of) {
-  std::array<std::int8_t, 256> digits{};
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    digits[i] = static_cast<std::int8_t>(digit_of(static_cast<char>(i)));
-  }
-  return digits;
-}
-
-constexpr auto kHexDigits = TableOf(HexDigitOf);
-constexpr auto kBase64Digits = TableOf(Base64DigitOf);
-
-int HexDigit(char c) { return kHexDigits[static_cast<std::uint8_t>(c)]; }
-int Base64Digit(char c) { return kBase64Digits[static_cast<std::uint8_t>(c)]; }
 
 // |digits| hexadecimal digits at |at|; nothing if they are not all there.
 std::optional<std::uint32_t> HexNumber(std::string_view text, std::size_t at,

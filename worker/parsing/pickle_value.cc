@@ -46,8 +46,9 @@ PickleArena::PickleArena() : patience_(kMaxNodes) {
 
 void PickleArena::AddPage() {
   constexpr std::size_t kBytes = sizeof(PickleNode) << kPageBits;
-  // Add() writes each node before anything reads it.
-  pages_.push_back(memory_.Take(kBytes));
+  // Add() writes each node before anything reads it; to make them all here
+  // would write a page for nothing.
+  pages_.push_back(reinterpret_cast<PickleNode*>(memory_.Take(kBytes)));
 }
 
 bool PickleArena::ReserveText(std::size_t size) {

@@ -288,7 +288,7 @@ class PickleArena {
     return PageOf(index)[index & kPageMask];
   }
   PickleNode* PageOf(std::uint32_t index) const {
-    return reinterpret_cast<PickleNode*>(pages_[index >> kPageBits]);
+    return pages_[index >> kPageBits];
   }
   void MarkCell(std::uint32_t index);
   bool ReserveText(std::size_t size);
@@ -301,8 +301,7 @@ class PickleArena {
   };
 
   GrowingMemory memory_;  // Of pages and slabs.
-  // Bytes, since making a page of nodes would write them all for nothing.
-  std::vector<std::byte*> pages_;
+  std::vector<PickleNode*> pages_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> marking_;
   std::uint32_t sweeps_ = 0;

@@ -11,6 +11,7 @@
 
 #include "ipc/byte_reader.h"
 #include "ipc/text.h"
+#include "worker/byte_text.h"
 #include "worker/parsing/checked_math.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/unclaimed_bytes.h"
@@ -80,10 +81,6 @@ Match Probe(const ProbeInput& input) {
   return input.name.ends_with(".npy") ? Match::kHint : Match::kNo;
 }
 
-std::string_view AsText(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 class Scan {
  public:
   explicit Scan(ScanContext& context) : context_(context) {}
@@ -121,7 +118,7 @@ bool Scan::ReadPreamble(ByteStream& stream, std::uint64_t& header_size) {
   const std::uint64_t place = stream.offset();
   const auto head = stream.Take(kMagic.size() + 2);
   if (!stream.status().ok()) return false;
-  if (head.size() < kMagic.size() + 2 || !AsText(head).starts_with(kMagic)) {
+  if (head.size() < kMagic.size() + 2 || !TextOf(head).starts_with(kMagic)) {
     context_.Report(kMalformed,
                     {.message = "the file does not start as the format wants",
                      .offset = place});
@@ -168,7 +165,7 @@ std::optional<std::uint64_t> Scan::Array(std::uint64_t offset) {
     }
     return std::nullopt;
   }
-  const std::string_view text = AsText(bytes.value());
+  const std::string_view text = TextOf(bytes.value());
   const NpyHeader header = ParseNpyHeader(text);
   ReportHeader(header, text, place);
   if (context_.inspection() != nullptr) {
@@ -266,7 +263,7 @@ void Scan::Run() {
     ByteStream rest(context_.source(), offset, kMagic.size());
     const auto next = rest.Peek(kMagic.size());
     if (next.empty()) return;
-    if (AsText(next) != kMagic) {
+    if (TextOf(next) != kMagic) {
       ScanUnclaimed(context_, offset, Rest(offset), "trailing bytes");
       return;
     }
