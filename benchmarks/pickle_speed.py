@@ -14,6 +14,7 @@ import argparse
 import collections
 import datetime
 import fractions
+import hashlib
 import json
 import os
 import pickle
@@ -23,8 +24,19 @@ import struct
 import subprocess
 import tempfile
 import time
+import uuid
 
 PROTOCOLS = (0, 2, 4)
+
+
+def base26(number):
+    """A word for each number, of two letters and more."""
+    word = ""
+    number += 26
+    while number:
+        number, letter = divmod(number, 26)
+        word += chr(ord("a") + letter)
+    return word
 
 
 def shapes(n):
@@ -40,6 +52,12 @@ def shapes(n):
         "tuples": lambda: [(i, i + 1, i + 2) for i in range(n)],
         "dicts": lambda: [{"name": f"n{i}", "size": i, "shape": (3, 4)}
                           for i in range(n)],
+        "mixed dicts": lambda: [{f"a{i % 50}": i for i in range(j % 7)}
+                                for j in range(5 * n)],
+        "vocabulary": lambda: {base26(i): i for i in range(5 * n)},
+        "hex texts": lambda: [hashlib.sha256(b"%d" % i).hexdigest()
+                              for i in range(n)],
+        "states": lambda: [uuid.UUID(int=i) for i in range(n)],
         "nested lists": lambda: [[[i], [i, [i]]] for i in range(n)],
         "bytes": lambda: [bytes([i & 255]) * 100 for i in range(n)],
         "sets": lambda: [{i, i + 1} for i in range(n)],
