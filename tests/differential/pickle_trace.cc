@@ -120,18 +120,18 @@ std::string_view ProblemText(PickleProblem problem) {
 }
 
 // True for what comes out of an import, a call or the loader.
-bool MayBeAnything(const PickleMachine& machine, PickleValue value) {
+bool MayBeAnything(PickleValue value) {
   return value.Is(PickleKind::kGlobal) || value.Is(PickleKind::kInstance) ||
          value.Is(PickleKind::kUnknown) || value.Is(PickleKind::kData) ||
-         machine.arena().IsNode(value, PickleNodeKind::kCall);
+         value.IsNode(PickleNodeKind::kCall);
 }
 
 bool MayHaveAnyKey(const PickleMachine& machine, PickleValue keywords) {
-  if (MayBeAnything(machine, keywords)) return true;
-  if (!machine.arena().IsNode(keywords, PickleNodeKind::kDict)) return false;
+  if (MayBeAnything(keywords)) return true;
+  if (!keywords.IsNode(PickleNodeKind::kDict)) return false;
   const auto pairs = machine.arena().Items(keywords);
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    if (MayBeAnything(machine, pairs[i])) return true;
+    if (MayBeAnything(pairs[i])) return true;
   }
   return false;
 }
@@ -157,13 +157,13 @@ class TracingObserver final : public PickleObserver {
           MysteryLetter(static_cast<PickleMystery>(call.callee.content()));
     } else if (call.callee.Is(PickleKind::kGlobal)) {
       callee = "G" + machine.global(call.callee.index()).written;
-    } else if (machine.arena().IsNode(call.callee, PickleNodeKind::kCall)) {
+    } else if (call.callee.IsNode(PickleNodeKind::kCall)) {
       callee = "R" + std::to_string(machine.arena().node(call.callee).tail);
     }
     std::string size = "?";
     if (call.arguments.Is(PickleKind::kEmptyTuple)) {
       size = "0";
-    } else if (machine.arena().IsNode(call.arguments, PickleNodeKind::kTuple)) {
+    } else if (call.arguments.IsNode(PickleNodeKind::kTuple)) {
       size = std::to_string(machine.arena().node(call.arguments).count);
     }
     Item("C", {ViaText(call.via), callee, size, std::to_string(call.offset),

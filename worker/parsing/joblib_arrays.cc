@@ -47,7 +47,7 @@ std::optional<std::uint64_t> ItemBytesOfState(const PickleMachine& machine,
 
 std::optional<std::uint64_t> NumpyItemBytes(const PickleMachine& machine,
                                             PickleValue value, bool* objects) {
-  if (!machine.arena().IsNode(value, PickleNodeKind::kCall)) {
+  if (!value.IsNode(PickleNodeKind::kCall)) {
     return std::nullopt;
   }
   const PickleNode& call = machine.arena().node(value);
@@ -110,7 +110,7 @@ void JoblibArrays::SearchRaw(std::uint64_t offset, std::uint64_t size) {
 std::uint64_t JoblibArrays::PassOver(const PickleMachine& machine,
                                      PickleValue object, std::uint64_t next) {
   if (!IsArrayWrapper(machine, object)) return next;
-  if (!machine.arena().IsNode(object, PickleNodeKind::kCall)) return next;
+  if (!object.IsNode(PickleNodeKind::kCall)) return next;
   const auto shape = ShapeOf(machine, machine.arena().node(object).items[2]);
   if (!shape) {
     context_.Report(kPickleMalformed,

@@ -20,24 +20,21 @@ constexpr std::uint32_t kMaxHashed = 64;
 
 }  // namespace
 
-bool PickleMachine::MayBeAnything(PickleValue value) const {
+bool PickleMachine::MayBeAnything(PickleValue value) {
   return value.Is(Kind::kGlobal) || value.Is(Kind::kInstance) ||
          value.Is(Kind::kUnknown) || value.Is(Kind::kData) ||
-         arena_.IsNode(value, NodeKind::kCall) ||
-         arena_.IsNode(value, NodeKind::kAttribute);
+         value.IsNode(NodeKind::kCall) || value.IsNode(NodeKind::kAttribute);
 }
 
-bool PickleMachine::IsBytes(PickleValue value) const {
-  return value.Is(Kind::kFarBytes) || arena_.IsNode(value, NodeKind::kBytes);
+bool PickleMachine::IsBytes(PickleValue value) {
+  return value.Is(Kind::kFarBytes) || value.IsNode(NodeKind::kBytes);
 }
 
 bool PickleMachine::Unhashable(PickleValue value, std::uint32_t depth,
                                std::uint32_t* budget) const {
-  if (!value.Is(Kind::kNode) || depth > kMaxHashDepth || *budget == 0) {
-    return false;
-  }
+  if (depth > kMaxHashDepth || *budget == 0) return false;
   --*budget;
-  switch (arena_.node(value).kind) {
+  switch (value.node_kind()) {
     case NodeKind::kList:
     case NodeKind::kDict:
     case NodeKind::kSet:
@@ -53,7 +50,6 @@ bool PickleMachine::Unhashable(PickleValue value, std::uint32_t depth,
 }
 
 bool PickleMachine::IsUnhashable(PickleValue value) const {
-  if (!value.Is(Kind::kNode)) return false;
   std::uint32_t budget = kMaxHashed;
   return Unhashable(value, 0, &budget);
 }
@@ -75,7 +71,7 @@ void PickleMachine::CheckHashable(std::size_t start, std::size_t step) {
 // APPEND and APPENDS: the C unpickler calls extend if there is one, the Python
 // one calls append for APPEND.
 void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
-  if (arena_.IsNode(target, NodeKind::kList)) {
+  if (target.IsNode(NodeKind::kList)) {
     PutItems(target, start, false);
     return;
   }
@@ -91,7 +87,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
     }
     observer_.OnModify(*this, target, items, op_offset_);
   }
-  if (arena_.IsNode(target, NodeKind::kCall)) {
+  if (target.IsNode(NodeKind::kCall)) {
     observer_.OnItems(*this, target, stack_.all().subspan(start), false);
   }
   const Planted extend = FindPlanted(target, kExtend);
@@ -134,7 +130,7 @@ void PickleMachine::NoteItems(std::size_t start, std::string_view what) {
 }
 
 void PickleMachine::AddTo(PickleValue target, std::size_t start) {
-  if (arena_.IsNode(target, NodeKind::kSet)) {
+  if (target.IsNode(NodeKind::kSet)) {
     CheckHashable(start, 1);
     PutItems(target, start, false);
     return;
@@ -152,7 +148,7 @@ void PickleMachine::AddTo(PickleValue target, std::size_t start) {
 }
 
 void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
-  if (arena_.IsNode(target, NodeKind::kDict)) {
+  if (target.IsNode(NodeKind::kDict)) {
     CheckHashable(start, 2);
     PutItems(target, start, true);
     return;
@@ -166,12 +162,12 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
     observer_.OnModify(*this, target, items, op_offset_);
     return;
   }
-  if (arena_.IsNode(target, NodeKind::kCall)) {
+  if (target.IsNode(NodeKind::kCall)) {
     observer_.OnItems(*this, target, stack_.all().subspan(start), true);
     for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
       RememberPair(target, kItemMark, stack_[i], stack_[i + 1]);
     }
-  } else if (arena_.IsNode(target, NodeKind::kList)) {
+  } else if (target.IsNode(NodeKind::kList)) {
     SetListItems(target, start);
   } else if (!MayBeAnything(target) && !IsBytes(target) &&
              start < stack_.size()) {
@@ -202,18 +198,16 @@ void PickleMachine::CheckState(PickleValue object, PickleValue state) {
   if (MayBeAnything(object)) return;
   PickleValue slots = PickleValue::Of(Kind::kEmptyTuple);
   bool has_slots = false;
-  if (arena_.IsNode(state, NodeKind::kTuple) && arena_.node(state).count == 2) {
+  if (state.IsNode(NodeKind::kTuple) && arena_.node(state).count == 2) {
     slots = arena_.Item(state, 1);
     state = arena_.Item(state, 0);
     has_slots = true;
   }
   const auto has_items = [this](PickleValue value) {
-    return arena_.IsNode(value, NodeKind::kDict) &&
-           arena_.node(value).count != 0;
+    return value.IsNode(NodeKind::kDict) && arena_.node(value).count != 0;
   };
   const bool empty_slots =
-      !has_slots ||
-      (arena_.IsNode(slots, NodeKind::kDict) && !has_items(slots));
+      !has_slots || (slots.IsNode(NodeKind::kDict) && !has_items(slots));
   if (has_items(state) || has_items(slots)) {
     Note(Problem::kRaises, "a state for what has no attributes");
   } else if (!state.Is(Kind::kNone) || !empty_slots) {
@@ -223,8 +217,8 @@ void PickleMachine::CheckState(PickleValue object, PickleValue state) {
 
 void PickleMachine::CheckSlotNames(const std::vector<PickleValue>& pairs) {
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (!arena_.IsNode(pairs[i], NodeKind::kText) &&
-        !pairs[i].Is(Kind::kFarText) && !MayBeAnything(pairs[i])) {
+    if (!pairs[i].IsNode(NodeKind::kText) && !pairs[i].Is(Kind::kFarText) &&
+        !MayBeAnything(pairs[i])) {
       // Unless a class has a __setstate__ of its own.
       Note(Problem::kReadersDiffer, "the name of a slot is no text");
       return;
@@ -247,7 +241,7 @@ void PickleMachine::BuildState(PickleValue object, PickleValue state) {
   // It need not be there: see Remember(). So the state is set, too.
   CheckState(object, state);
   if (!MayBeAnything(object)) return;
-  if (arena_.IsNode(object, NodeKind::kCall)) {
+  if (object.IsNode(NodeKind::kCall)) {
     arena_.node(object).items[2] = state;
     if (IsPartial(object)) {
       if (planted.values.empty() && !planted.any) {

@@ -30,7 +30,7 @@ bool PickleMachine::DoBinPersId() {
   observer_.OnPersistent(*this, id);
   stack_.back() = PickleValue::Unknown(PickleMystery::kPersistent);
   // Legacy torch files name classes so: ('module', class, file, source).
-  if (arena_.IsNode(id, PickleNodeKind::kTuple) &&
+  if (id.IsNode(PickleNodeKind::kTuple) &&
       TextOf(arena_.Item(id, 0)) == "module" &&
       arena_.Item(id, 1).Is(Kind::kGlobal)) {
     stack_.back() = arena_.Item(id, 1);
@@ -75,13 +75,12 @@ bool PickleMachine::DoStackGlobal() {
   const PickleValue module = PopValue();
   for (const PickleValue part : {name, module}) {
     // An attribute of an import may be a string, planted there by BUILD.
-    const bool may_be_text = part.Is(Kind::kGlobal) ||
-                             part.Is(Kind::kFarText) || part.Is(Kind::kData) ||
-                             part.Is(Kind::kUnknown) ||
-                             part.Is(Kind::kInstance) ||
-                             arena_.IsNode(part, PickleNodeKind::kText) ||
-                             arena_.IsNode(part, PickleNodeKind::kCall) ||
-                             arena_.IsNode(part, PickleNodeKind::kAttribute);
+    const bool may_be_text =
+        part.Is(Kind::kGlobal) || part.Is(Kind::kFarText) ||
+        part.Is(Kind::kData) || part.Is(Kind::kUnknown) ||
+        part.Is(Kind::kInstance) || part.IsNode(PickleNodeKind::kText) ||
+        part.IsNode(PickleNodeKind::kCall) ||
+        part.IsNode(PickleNodeKind::kAttribute);
     if (!may_be_text) {
       return Fail(Problem::kBadOperand, "STACK_GLOBAL of what is no text");
     }
@@ -121,8 +120,7 @@ bool PickleMachine::Extension(std::uint32_t code) {
 // one takes whatever can be iterated.
 void PickleMachine::CheckArguments(PickleValue arguments) {
   if (arguments.Is(Kind::kEmptyTuple) ||
-      arena_.IsNode(arguments, PickleNodeKind::kTuple) ||
-      MayBeAnything(arguments)) {
+      arguments.IsNode(PickleNodeKind::kTuple) || MayBeAnything(arguments)) {
     return;
   }
   const bool iterable = arguments.Is(Kind::kNode) ||
@@ -134,14 +132,14 @@ void PickleMachine::CheckArguments(PickleValue arguments) {
 
 void PickleMachine::CheckKeywords(PickleValue keywords) {
   if (MayBeAnything(keywords)) return;
-  if (!arena_.IsNode(keywords, PickleNodeKind::kDict)) {
+  if (!keywords.IsNode(PickleNodeKind::kDict)) {
     Note(Problem::kRaises, "keyword arguments that are no dict");
     return;
   }
   const auto pairs = arena_.Items(keywords);
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
     if (!MayBeAnything(pairs[i]) && !pairs[i].Is(Kind::kFarText) &&
-        !arena_.IsNode(pairs[i], PickleNodeKind::kText)) {
+        !pairs[i].IsNode(PickleNodeKind::kText)) {
       Note(Problem::kRaises, "a keyword that is no text");
       return;
     }

@@ -112,12 +112,9 @@ PickleValue PickleCaller::NewText(PickleNodeKind kind, std::string_view text) {
 // text from it is not taken for a name as if it stood in the file.
 PickleValue PickleCaller::FromContainer(PickleValue item) {
   if (item.Is(Kind::kFarText) || item.Is(Kind::kFarBytes)) return UnknownItem();
-  if (!m_.arena_.IsNode(item, PickleNodeKind::kText) &&
-      !m_.arena_.IsNode(item, PickleNodeKind::kBytes)) {
-    return item;
-  }
+  if (!item.IsTextNode()) return item;
   const std::string text(m_.arena_.text(item));
-  return NewText(m_.arena_.node(item).kind, text);
+  return NewText(item.node_kind(), text);
 }
 
 // Lists, dicts and sets among |arguments| may be changed by what is called.
@@ -125,12 +122,10 @@ void PickleCaller::Touch(PickleValue arguments) {
   if (!m_.HasArguments(arguments)) return;
   m_.arena_.AnyItem(
       arguments, PickleArena::kMaxKeptAlive, [this](PickleValue value) {
-        if (!value.Is(Kind::kNode)) return false;
-        PickleNode& node = m_.arena_.node(value);
-        const bool mutable_kind = node.kind == PickleNodeKind::kList ||
-                                  node.kind == PickleNodeKind::kDict ||
-                                  node.kind == PickleNodeKind::kSet;
-        if (mutable_kind) node.touched = true;
+        const bool mutable_kind = value.IsNode(PickleNodeKind::kList) ||
+                                  value.IsNode(PickleNodeKind::kDict) ||
+                                  value.IsNode(PickleNodeKind::kSet);
+        if (mutable_kind) m_.arena_.node(value).touched = true;
         return false;
       });
 }
@@ -163,7 +158,7 @@ PickleValue PickleCaller::GetAttribute(PickleValue object,
   if (object.Is(Kind::kInt)) return BoundMethod("int", object, name);
   if (object.Is(Kind::kEmptyTuple)) return BoundMethod("tuple", object, name);
   if (!object.Is(Kind::kNode)) return UnknownAttribute();
-  switch (m_.arena_.node(object).kind) {
+  switch (object.node_kind()) {
     case PickleNodeKind::kText:
       return BoundMethod("str", object, name);
     case PickleNodeKind::kBytes:
@@ -237,11 +232,11 @@ PickleValue PickleCaller::GetItem(PickleValue object, PickleValue key) {
     }
     return GetAttribute(object, *text);
   }
-  if (m_.arena_.IsNode(object, PickleNodeKind::kDict)) {
+  if (object.IsNode(PickleNodeKind::kDict)) {
     return text ? GetDictItem(object, key, *text) : UnknownItem();
   }
-  const bool sequence = m_.arena_.IsNode(object, PickleNodeKind::kTuple) ||
-                        m_.arena_.IsNode(object, PickleNodeKind::kList);
+  const bool sequence = object.IsNode(PickleNodeKind::kTuple) ||
+                        object.IsNode(PickleNodeKind::kList);
   if (!sequence || !key.Is(Kind::kInt)) return UnknownItem();
   const PickleNode& list = m_.arena_.node(object);
   // Past the first ones, dull items are left out.
@@ -321,12 +316,9 @@ std::optional<PickleValue> PickleCaller::TextCall(PickleMeaning meaning,
     AppendUtf8(static_cast<char32_t>(first.integer() & 0x1fffff), &text);
     return NewText(PickleNodeKind::kText, text);
   }
-  if (!m_.arena_.IsNode(first, PickleNodeKind::kText) &&
-      !m_.arena_.IsNode(first, PickleNodeKind::kBytes)) {
-    return std::nullopt;
-  }
+  if (!first.IsTextNode()) return std::nullopt;
   const PickleText text{std::string(m_.arena_.text(first)),
-                        m_.arena_.IsNode(first, PickleNodeKind::kBytes)};
+                        first.IsNode(PickleNodeKind::kBytes)};
   std::optional<PickleText> made;
   if (meaning == PickleMeaning::kJoin) {
     if (auto joined = Joined(text.text, At(a, 1))) {
@@ -491,7 +483,7 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
   ++call_depth_;
   PickleValue result = unknown;
   PickleCaller caller(*this);
-  const bool object = arena_.IsNode(callee, PickleNodeKind::kCall);
+  const bool object = callee.IsNode(PickleNodeKind::kCall);
   if (callee.Is(PickleKind::kGlobal)) {
     call.target = PickleCall::Target::kName;
     call.global = callee.index();

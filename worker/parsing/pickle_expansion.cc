@@ -13,18 +13,15 @@ constexpr std::uint64_t kVisitsPerByte = 16;
 constexpr double kUnseen = 0;
 constexpr double kOpen = -1;
 
-bool IsInner(const PickleArena& arena, PickleValue value) {
-  if (!value.Is(PickleKind::kNode)) return false;
-  const PickleNodeKind kind = arena.node(value).kind;
-  return kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes &&
-         kind != PickleNodeKind::kFree;
+bool IsInner(PickleValue value) {
+  return value.Is(PickleKind::kNode) && !value.IsTextNode();
 }
 
 // Python walks these by itself, but instances only if their class says so:
 // graphs of objects are often woven as densely as a bomb.
-bool IsContainer(const PickleArena& arena, PickleValue value) {
-  const PickleNodeKind kind = arena.node(value).kind;
-  return kind != PickleNodeKind::kCall && kind != PickleNodeKind::kAttribute;
+bool IsContainer(PickleValue value) {
+  return !value.IsNode(PickleNodeKind::kCall) &&
+         !value.IsNode(PickleNodeKind::kAttribute);
 }
 
 // What a node leads to.
@@ -73,7 +70,7 @@ Open Enter(const PickleArena& arena, PickleValue value) {
 
 PickleTree MeasurePickleTree(const PickleArena& arena, PickleValue root) {
   PickleTree tree;
-  if (!IsInner(arena, root)) {
+  if (!IsInner(root)) {
     tree.leaves = 1;
     return tree;
   }
@@ -86,7 +83,7 @@ PickleTree MeasurePickleTree(const PickleArena& arena, PickleValue root) {
     if (top.next == top.children.size()) {
       ++tree.nodes;
       tree.leaves = std::max(tree.leaves, top.leaves);
-      const double sum = IsContainer(arena, top.value) ? top.leaves : 1;
+      const double sum = IsContainer(top.value) ? top.leaves : 1;
       leaves[top.value] = sum;
       path.pop_back();
       if (path.empty()) return tree;
@@ -94,7 +91,7 @@ PickleTree MeasurePickleTree(const PickleArena& arena, PickleValue root) {
       continue;
     }
     const PickleValue child = top.children[top.next++];
-    if (!IsInner(arena, child)) {
+    if (!IsInner(child)) {
       top.leaves += 1;
       continue;
     }
@@ -120,8 +117,8 @@ bool PickleHashCost::Charge(const PickleArena& arena, PickleValue key,
       exceeded_ = true;
       return true;
     }
-    if (!arena.IsNode(value, PickleNodeKind::kTuple) &&
-        !arena.IsNode(value, PickleNodeKind::kFrozenSet)) {
+    if (!value.IsNode(PickleNodeKind::kTuple) &&
+        !value.IsNode(PickleNodeKind::kFrozenSet)) {
       continue;
     }
     for (const PickleValue item : arena.Items(value)) open_.push_back(item);

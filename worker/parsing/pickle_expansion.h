@@ -55,8 +55,8 @@ inline bool IsNestedKey(const PickleArena& arena, PickleValue value) {
   if (node.kind != PickleNodeKind::kTuple) return false;
   if (node.kept > 3) return true;
   for (int i = 0; i < node.kept; ++i) {
-    if (arena.IsNode(node.items[i], PickleNodeKind::kTuple) ||
-        arena.IsNode(node.items[i], PickleNodeKind::kFrozenSet)) {
+    if (node.items[i].IsNode(PickleNodeKind::kTuple) ||
+        node.items[i].IsNode(PickleNodeKind::kFrozenSet)) {
       return true;
     }
   }

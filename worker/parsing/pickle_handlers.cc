@@ -293,7 +293,7 @@ bool PickleMachine::DoDict() {
 bool PickleMachine::DoAppend() {
   if (available() < 2) return Underflow();
   const std::size_t start = stack_.size() - 1;
-  if (arena_.IsNode(stack_[start - 1], PickleNodeKind::kList)) [[likely]] {
+  if (stack_[start - 1].IsNode(PickleNodeKind::kList)) [[likely]] {
     arena_.Append(stack_[start - 1], stack_[start]);
     stack_.pop_back();
     return true;

@@ -56,7 +56,7 @@ PickleInspector::SeenImport& PickleInspector::Seen(std::uint32_t id) {
 
 std::uint32_t PickleInspector::ValueOf(const PickleMachine& machine,
                                        PickleValue value) const {
-  if (!machine.arena().IsNode(value, PickleNodeKind::kCall)) return 0;
+  if (!value.IsNode(PickleNodeKind::kCall)) return 0;
   const auto at = named_.find(value.index());
   if (at == named_.end()) return 0;
   const Named& named = at->second;
@@ -212,7 +212,7 @@ void PickleInspector::OnReturn(const PickleMachine& machine,
                pending.arguments == call.arguments;
       });
   const PickleArena& arena = machine.arena();
-  const bool made = arena.IsNode(result, PickleNodeKind::kCall) &&
+  const bool made = result.IsNode(PickleNodeKind::kCall) &&
                     arena.node(result).items[0] == call.callee &&
                     arena.node(result).items[1] == call.arguments;
   if (at == pending_.rend()) {

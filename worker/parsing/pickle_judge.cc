@@ -172,15 +172,13 @@ void PickleJudge::OnImport(const PickleMachine& machine,
 // bytes. Looks at them without a call for each.
 bool HoldsTextsAlone(const PickleArena& arena, PickleValue arguments) {
   if (arguments.Is(PickleKind::kEmptyTuple)) return true;
-  if (!arena.IsNode(arguments, PickleNodeKind::kTuple)) return false;
+  if (!arguments.IsNode(PickleNodeKind::kTuple)) return false;
   const PickleNode& tuple = arena.node(arguments);
   if (tuple.kept > std::size(tuple.items)) return false;
-  return std::all_of(tuple.items, tuple.items + tuple.kept,
-                     [&](PickleValue item) {
-                       return item.kind() < PickleKind::kGlobal ||
-                              arena.IsNode(item, PickleNodeKind::kText) ||
-                              arena.IsNode(item, PickleNodeKind::kBytes);
-                     });
+  return std::all_of(
+      tuple.items, tuple.items + tuple.kept, [&](PickleValue item) {
+        return item.kind() < PickleKind::kGlobal || item.IsTextNode();
+      });
 }
 
 // type(None), type(...) and type(NotImplemented), as Python pickles them.
@@ -231,12 +229,9 @@ std::uint32_t PickleJudge::FindIn(const PickleMachine& machine,
     return Matches(machine, value.index(), sought) ? value.index()
                                                    : kNoPickleGlobal;
   }
-  if (!value.Is(PickleKind::kNode)) return kNoPickleGlobal;
-  const PickleNode& node = machine.arena().node(value);
   // What a call was given was judged when it was made.
-  if (node.kind == PickleNodeKind::kText ||
-      node.kind == PickleNodeKind::kBytes ||
-      node.kind == PickleNodeKind::kCall || node.kept == 0) {
+  if (!value.Is(PickleKind::kNode) || value.IsTextNode() ||
+      value.IsNode(PickleNodeKind::kCall)) {
     return kNoPickleGlobal;
   }
   std::uint32_t found = kNoPickleGlobal;

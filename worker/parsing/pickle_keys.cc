@@ -27,7 +27,7 @@ PickleMachine::TextSort PickleMachine::SortOf(PickleValue text) const {
   if (!text.Is(Kind::kNode)) return TextSort::kEither;
   const PickleNode& node = arena_.node(text);
   if (node.python_two || node.computed) return TextSort::kEither;
-  return node.kind == NodeKind::kBytes ? TextSort::kBytes : TextSort::kStr;
+  return text.IsNode(NodeKind::kBytes) ? TextSort::kBytes : TextSort::kStr;
 }
 
 PickleMachine::Candidates PickleMachine::FindKey(PickleValue dict,
@@ -37,8 +37,7 @@ PickleMachine::Candidates PickleMachine::FindKey(PickleValue dict,
   // What keys of each sort have: a later entry replaces an earlier one.
   std::array<std::optional<PickleValue>, 3> by_sort;
   const auto take = [&](PickleValue own, PickleValue value) {
-    if (!arena_.IsNode(own, NodeKind::kText) &&
-        !arena_.IsNode(own, NodeKind::kBytes)) {
+    if (!own.IsTextNode()) {
       const bool far = own.Is(Kind::kFarText) || own.Is(Kind::kFarBytes);
       found.any = found.any || far || MayBeAnything(own);
       return;
@@ -72,13 +71,13 @@ PickleMachine::Candidates PickleMachine::FindKey(PickleValue dict,
 
 std::vector<PickleValue> PickleMachine::LookupAll(PickleValue state,
                                                   std::string_view key) const {
-  if (arena_.IsNode(state, NodeKind::kDict)) {
+  if (state.IsNode(NodeKind::kDict)) {
     return FindKey(state, key, TextSort::kStr).values;
   }
   std::vector<PickleValue> all;
-  if (!arena_.IsNode(state, NodeKind::kTuple)) return all;
+  if (!state.IsNode(NodeKind::kTuple)) return all;
   for (const PickleValue part : arena_.Items(state, kMaxParts)) {
-    if (!arena_.IsNode(part, NodeKind::kDict)) continue;
+    if (!part.IsNode(NodeKind::kDict)) continue;
     const auto found = FindKey(part, key, TextSort::kStr).values;
     all.insert(all.end(), found.begin(), found.end());
   }

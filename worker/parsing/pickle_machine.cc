@@ -69,6 +69,11 @@ bool PickleMachine::StackFull() {
 }
 
 void PickleMachine::Collect() {
+  // Picklers put all that they can into the memo, which keeps it.
+  if (memo_.size() > arena_.heads() / 8 * 7) {
+    arena_.PutOffCollection();
+    return;
+  }
   arena_.BeginCollection();
   for (const PickleValue value : stack_.all()) arena_.Mark(value);
   for (const auto& [digits, value] : far_memo_) arena_.Mark(value);
@@ -126,13 +131,11 @@ PickleValue PickleMachine::CollectTail(PickleNodeKind kind, std::size_t start,
 void PickleMachine::PutItems(PickleValue target, std::size_t start,
                              bool pairs) {
   if (target.Is(PickleKind::kNode)) {
-    for (std::size_t i = start; i < stack_.size(); ++i) {
-      if (pairs && i + 1 < stack_.size()) {
-        arena_.AppendPair(target, stack_[i], stack_[i + 1]);
-        ++i;
-      } else if (!pairs) {
-        arena_.Append(target, stack_[i]);
-      }
+    const auto items = stack_.all().subspan(start);
+    if (pairs) {
+      arena_.AppendPairs(target, items.first(items.size() / 2 * 2));
+    } else {
+      arena_.AppendAll(target, items);
     }
   } else if (pairs) {
     for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
@@ -178,9 +181,9 @@ bool PickleMachine::PushText(PickleKind kind, std::uint64_t size,
 PickleValue PickleMachine::FarText(std::string_view text, PickleKind kind,
                                    std::uint64_t offset,
                                    std::uint64_t size) const {
-  if (kind == PickleKind::kFarText && !text.empty()) {
-    const PickleValue name = NameWithoutRoom(text);
-    if (name.Is(PickleKind::kNode)) return name;
+  if (kind == PickleKind::kFarText) {
+    const std::size_t name = IndexOfName(text);
+    if (name < names_.size()) return names_[name];
   }
   return PickleValue::Far(kind, offset, size);
 }
@@ -304,13 +307,7 @@ std::uint32_t PickleMachine::InternWritten(std::string_view module,
 }
 
 std::optional<std::string> PickleMachine::TextOf(PickleValue value) const {
-  if (value.Is(PickleKind::kNode)) {
-    const PickleNodeKind kind = arena_.node(value).kind;
-    if (kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes) {
-      return std::nullopt;
-    }
-    return std::string(arena_.text(value));
-  }
+  if (value.IsTextNode()) return std::string(arena_.text(value));
   if (!value.Is(PickleKind::kFarText) && !value.Is(PickleKind::kFarBytes)) {
     return std::nullopt;
   }
@@ -348,7 +345,7 @@ std::optional<std::vector<PickleValue>> PickleMachine::ArgumentsOf(
 
 std::uint32_t PickleMachine::ClassOf(PickleValue value) const {
   if (value.Is(PickleKind::kInstance)) return value.index();
-  if (!arena_.IsNode(value, PickleNodeKind::kCall)) return kNoPickleGlobal;
+  if (!value.IsNode(PickleNodeKind::kCall)) return kNoPickleGlobal;
   const PickleValue callee = arena_.node(value).items[0];
   return callee.Is(PickleKind::kGlobal) ? callee.index() : kNoPickleGlobal;
 }

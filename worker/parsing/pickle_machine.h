@@ -255,9 +255,9 @@ class PickleMachine {
   /// Items of a tuple or list; nothing if they are not known.
   std::optional<std::vector<PickleValue>> ArgumentsOf(PickleValue value) const;
   /// True for a tuple or list that is kept; not for the empty tuple.
-  bool HasArguments(PickleValue value) const {
-    return arena_.IsNode(value, PickleNodeKind::kTuple) ||
-           arena_.IsNode(value, PickleNodeKind::kList);
+  static bool HasArguments(PickleValue value) {
+    return value.IsNode(PickleNodeKind::kTuple) ||
+           value.IsNode(PickleNodeKind::kList);
   }
   /// Last value of |key| in the dict |state| (or in a tuple of dicts, as slots
   /// have); nothing if it is not there.
@@ -273,9 +273,7 @@ class PickleMachine {
   std::uint32_t ClassOf(PickleValue value) const;
   /// True for a str or bytes that a call or a container gave.
   bool IsComputed(PickleValue value) const {
-    const bool text = arena_.IsNode(value, PickleNodeKind::kText) ||
-                      arena_.IsNode(value, PickleNodeKind::kBytes);
-    return text && arena_.node(value).computed;
+    return value.IsTextNode() && arena_.node(value).computed;
   }
   std::uint8_t protocol() const { return protocol_; }
   /// Offset of the opcode that is executed.
@@ -380,10 +378,14 @@ class PickleMachine {
   // of two that may be a state of which nothing is known.
   static constexpr std::uint64_t kDullText = 1;
   static constexpr std::uint64_t kUnknownPair = 2;
-  static constexpr bool IsLengthOfName(std::size_t size) {
+  // False for next to all texts that are none.
+  static constexpr bool MayBeLookedUp(std::string_view text) {
     std::uint32_t lengths = 0;
-    for (const std::string_view name : kLookedUp) lengths |= 1U << name.size();
-    return size < 32 && (lengths >> size & 1U) != 0;
+    for (const std::string_view name : kLookedUp) {
+      lengths |= 1U << name.size();
+    }
+    if (text.size() >= 32 || (lengths >> text.size() & 1U) == 0) return false;
+    return text.back() == '_' || text.back() == 'd';
   }
   static std::size_t IndexOfName(std::string_view text);
   PickleValue NameWithoutRoom(std::string_view text) const;
@@ -399,8 +401,8 @@ class PickleMachine {
                  Planted* found) const;
   void Lose(PickleValue key, PickleValue value);
   void PlantLost(PickleValue object, bool slots);
-  bool MayBeAnything(PickleValue value) const;
-  bool IsBytes(PickleValue value) const;
+  static bool MayBeAnything(PickleValue value);
+  static bool IsBytes(PickleValue value);
   bool Unhashable(PickleValue value, std::uint32_t depth,
                   std::uint32_t* budget) const;
   void CheckHashable(std::size_t start, std::size_t step);

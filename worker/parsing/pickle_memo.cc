@@ -4,25 +4,44 @@
 
 namespace scanengine {
 
-void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
-  // A page is opened only right after the last one, so that memory follows
-  // the number of entries and not the indices.
-  if (index >> kPageBits == pages_.size() && index <= size_ + kPage &&
-      pages_.size() * kPage < kMaxDense) {
-    pages_.push_back(reinterpret_cast<Page*>(memory_.Take(sizeof(Page))));
-    pages_.back()->fill(kEmpty);
-    // Entries that came early may wait in the map.
-    for (auto at = sparse_.begin(); at != sparse_.end();) {
-      if (at->first >> kPageBits == pages_.size() - 1) {
-        At(at->first) = at->second;
-        at = sparse_.erase(at);
-      } else {
-        ++at;
-      }
+void PickleMemo::PutAnywhere(std::uint32_t index, PickleValue value) {
+  if (index >> kPageBits >= pages_.size()) {
+    // A page is opened only right after the last one, so that memory follows
+    // the number of entries and not the indices.
+    const bool opens = pages_.size() * kPage < kMaxDense &&
+                       index >> kPageBits == pages_.size() &&
+                       index <= size_ + kPage;
+    if (!opens) {
+      PutFar(index, value);
+      return;
     }
-    Put(index, value);
-    return;
+    OpenPage();
   }
+  PickleValue& slot = At(index);
+  if (slot == kEmpty) {
+    in_order_ = in_order_ && index == size_;
+    tip_ = in_order_ ? &slot + 1 : nullptr;
+    tip_end_ = in_order_ ? pages_.back()->data() + kPage : nullptr;
+    ++size_;
+  }
+  slot = value;
+}
+
+void PickleMemo::OpenPage() {
+  pages_.push_back(reinterpret_cast<Page*>(memory_.Take(sizeof(Page))));
+  pages_.back()->fill(kEmpty);
+  // Entries that came early may wait in the map.
+  for (auto at = sparse_.begin(); at != sparse_.end();) {
+    if (at->first >> kPageBits == pages_.size() - 1) {
+      At(at->first) = at->second;
+      at = sparse_.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+void PickleMemo::PutFar(std::uint32_t index, PickleValue value) {
   if (index <= largest_) {
     const auto at = sparse_.find(index);
     if (at != sparse_.end()) {
@@ -31,6 +50,8 @@ void PickleMemo::PutSlow(std::uint32_t index, PickleValue value) {
     }
   }
   ++size_;
+  in_order_ = false;
+  tip_ = tip_end_ = nullptr;
   // What is called is a name, as a rule: room is left for those.
   const bool name = value.Is(PickleKind::kGlobal);
   if (sparse_.size() < (name ? kMaxSparse : kMaxSparse / 2)) {

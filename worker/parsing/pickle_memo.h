@@ -24,13 +24,12 @@ class PickleMemo {
   static constexpr std::size_t kMaxSparse = 100'000;   // about 5 MB
 
   void Put(std::uint32_t index, PickleValue value) {
-    if (index >> kPageBits < pages_.size()) [[likely]] {
-      PickleValue& slot = At(index);
-      if (slot == kEmpty) ++size_;
-      slot = value;
-      return;
+    if (index == size_ && tip_ != tip_end_) [[likely]] {
+      *tip_++ = value;
+      ++size_;
+    } else {
+      PutAnywhere(index, value);
     }
-    PutSlow(index, value);
   }
 
   /// A value that no opcode makes.
@@ -61,7 +60,9 @@ class PickleMemo {
   const PickleValue& At(std::uint32_t index) const {
     return (*pages_[index >> kPageBits])[index & (kPage - 1)];
   }
-  void PutSlow(std::uint32_t index, PickleValue value);
+  void PutAnywhere(std::uint32_t index, PickleValue value);
+  void PutFar(std::uint32_t index, PickleValue value);
+  void OpenPage();
   PickleValue GetSlow(std::uint32_t index) const;
 
   GrowingMemory memory_;
@@ -69,6 +70,11 @@ class PickleMemo {
   std::unordered_map<std::uint32_t, PickleValue> sparse_;
   std::uint32_t largest_ = 0;  // Index that ever was in the map.
   std::uint64_t size_ = 0;
+  // While the entries are those below size_, as picklers write them: where the
+  // next one goes, and the end of its page.
+  bool in_order_ = true;
+  PickleValue* tip_ = nullptr;
+  PickleValue* tip_end_ = nullptr;
   // Indices below this may have been set and forgotten.
   std::uint64_t forgotten_below_ = 0;
 };

@@ -26,6 +26,8 @@ constexpr std::size_t kMaxOfOneName = 8;
 }  // namespace
 
 std::size_t PickleMachine::IndexOfName(std::string_view text) {
+  static_assert(std::all_of(kLookedUp.begin(), kLookedUp.end(), MayBeLookedUp));
+  if (!MayBeLookedUp(text)) return kLookedUp.size();
   const auto at = std::find(kLookedUp.begin(), kLookedUp.end(), text);
   return static_cast<std::size_t>(at - kLookedUp.begin());
 }
@@ -40,7 +42,7 @@ bool PickleMachine::MayNameAttribute(PickleValue key) const {
   if (!key.Is(Kind::kNode)) {
     return MayBeAnything(key) && key != PickleValue::Of(Kind::kData, kDullText);
   }
-  const bool is_text = arena_.IsNode(key, NodeKind::kText) || IsComputed(key);
+  const bool is_text = key.IsNode(NodeKind::kText) || IsComputed(key);
   return is_text ? IndexOfName(arena_.text(key)) < kLookedUp.size()
                  : MayBeAnything(key);
 }
@@ -72,7 +74,7 @@ PickleValue PickleMachine::TupleWithoutRoom(
       items.size() == 2 &&
       std::any_of(items.begin(), items.end(), [this](PickleValue item) {
         return (MayBeAnything(item) && !item.Is(Kind::kData)) ||
-               arena_.IsNode(item, NodeKind::kDict);
+               item.IsNode(NodeKind::kDict);
       });
   return PickleValue::Of(Kind::kData, unknown ? kUnknownPair : 0);
 }
@@ -106,7 +108,7 @@ void PickleMachine::Remember(PickleValue object, std::string_view name,
   // Lists and the like have no attributes.
   if (object.Is(Kind::kData)) return;
   PickleValue attributes;
-  const bool call = arena_.IsNode(object, NodeKind::kCall);
+  const bool call = object.IsNode(NodeKind::kCall);
   PickleValue* slot = object.Is(Kind::kGlobal)
                           ? &global_attributes_[globals_[object.index()].Path()]
                           : nullptr;
@@ -158,7 +160,7 @@ PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
                                                   std::string_view name) const {
   Planted found;
   PickleValue attributes;
-  if (arena_.IsNode(object, NodeKind::kCall)) {
+  if (object.IsNode(NodeKind::kCall)) {
     attributes = arena_.Extra(object);
     found.any = arena_.node(object).lost;
   } else if (object.Is(Kind::kGlobal)) {
@@ -219,7 +221,7 @@ void PickleMachine::PlantLost(PickleValue object, bool slots) {
 
 void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
                               bool slots) {
-  if (arena_.IsNode(state, NodeKind::kDict)) {
+  if (state.IsNode(NodeKind::kDict)) {
     planting_ += arena_.node(state).kept;
     if (planting_ > kFreePlanting + reader_.offset()) {
       // The same large dict again and again: stay linear.
@@ -230,7 +232,7 @@ void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
     if (slots) CheckSlotNames(pairs);
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
       RememberPair(object, {}, pairs[i], pairs[i + 1]);
-      if (slots && arena_.IsNode(pairs[i], NodeKind::kText) &&
+      if (slots && pairs[i].IsNode(NodeKind::kText) &&
           arena_.text(pairs[i]) == kDict) {
         ReplaceAttributes(object, pairs[i + 1]);
       }
@@ -242,7 +244,7 @@ void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
   }
   if (!MayBeAnything(state)) return;
   if (state == PickleValue::Of(Kind::kData)) return PlantLost(object, slots);
-  if (!arena_.IsNode(state, NodeKind::kCall)) {
+  if (!state.IsNode(NodeKind::kCall)) {
     Remember(object, kAnyName, {});
     return;
   }
@@ -272,7 +274,7 @@ void PickleMachine::ReplaceAttributes(PickleValue object, PickleValue dict) {
 }
 
 void PickleMachine::Plant(PickleValue object, PickleValue state) {
-  if (arena_.IsNode(state, NodeKind::kTuple)) {
+  if (state.IsNode(NodeKind::kTuple)) {
     if (arena_.node(state).count != 2) return;
     PlantFrom(object, arena_.Item(state, 0), false);
     PlantFrom(object, arena_.Item(state, 1), true);

@@ -39,7 +39,7 @@ void PickleRenderer::WriteItems(PickleValue value, std::uint32_t depth,
 void PickleRenderer::WriteArguments(PickleValue arguments, std::uint32_t depth,
                                     PickleValue keywords) {
   out_ += '(';
-  if (machine_.arena().IsNode(arguments, PickleNodeKind::kTuple)) {
+  if (arguments.IsNode(PickleNodeKind::kTuple)) {
     WriteItems(arguments, depth, false);
   } else if (!arguments.Is(PickleKind::kEmptyTuple)) {
     out_ += '*';

@@ -87,9 +87,10 @@ class PickleMachine::Hot {
       const std::uint64_t offset =
           m_.reader_.offset() +
           static_cast<std::uint64_t>(at_ + head - m_.reader_.at());
-      made = m_.FarText(text,
-                        is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText,
-                        offset, size);
+      const PickleKind far =
+          is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText;
+      made = MayBeLookedUp(text) ? m_.FarText(text, far, offset, size)
+                                 : PickleValue::Far(far, offset, size);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }
@@ -186,8 +187,8 @@ class PickleMachine::Hot {
     for (const PickleValue* at = first; at < top_; at += 2) {
       if (at->kind() < PickleKind::kData) continue;
       // Most are texts of another length.
-      const bool other = m_.arena_.IsNode(*at, PickleNodeKind::kText) &&
-                         !IsLengthOfName(m_.arena_.node(*at).count);
+      const bool other = at->IsNode(PickleNodeKind::kText) &&
+                         !MayBeLookedUp(m_.arena_.text(*at));
       if (!other && m_.MayNameAttribute(*at)) return true;
     }
     return false;
@@ -195,7 +196,7 @@ class PickleMachine::Hot {
   bool Append() {
     if (top_ - fence_ < 2) return false;
     const PickleValue list = top_[-2];
-    const bool known = m_.arena_.IsNode(list, PickleNodeKind::kList);
+    const bool known = list.IsNode(PickleNodeKind::kList);
     if (!known && !Drops(list)) return false;
     if (known) m_.arena_.Append(list, top_[-1]);
     --top_;
@@ -206,23 +207,19 @@ class PickleMachine::Hot {
   /// own are for the handlers.
   bool PutItems(PickleValue target, PickleNodeKind kind,
                 const PickleValue* first) {
-    const bool known = m_.arena_.IsNode(target, kind);
+    const bool known = target.IsNode(kind);
     if (!known && !Drops(target)) return false;
     if (kind == PickleNodeKind::kSet && AnyUnhashable(first, 1)) return false;
-    for (const PickleValue* at = first; known && at != top_; ++at) {
-      m_.arena_.Append(target, *at);
-    }
+    if (known) m_.arena_.AppendAll(target, {first, top_});
     return true;
   }
   /// Dicts take pairs; what else takes them is for the handlers.
   bool PutPairs(PickleValue target, const PickleValue* first) {
     if ((top_ - first) % 2 != 0) return false;
     if (Drops(target)) return !AnyName(first);
-    if (!m_.arena_.IsNode(target, PickleNodeKind::kDict)) return false;
+    if (!target.IsNode(PickleNodeKind::kDict)) return false;
     if (AnyUnhashable(first, 2)) return false;
-    for (const PickleValue* at = first; at != top_; at += 2) {
-      m_.arena_.AppendPair(target, at[0], at[1]);
-    }
+    m_.arena_.AppendPairs(target, {first, top_});
     return true;
   }
   bool AnyUnhashable(const PickleValue* first, std::ptrdiff_t step) const {
@@ -256,13 +253,10 @@ class PickleMachine::Hot {
     const bool known = made.Is(PickleKind::kNode);
     // What is lost then is for the handlers.
     if (!known && !empty) return false;
-    for (const PickleValue* at = first; known && at < top_;
-         at += pairs ? 2 : 1) {
-      if (pairs) {
-        m_.arena_.AppendPair(made, at[0], at[1]);
-      } else {
-        m_.arena_.Append(made, at[0]);
-      }
+    if (pairs) {
+      m_.arena_.AppendPairs(made, {first, top_});
+    } else {
+      m_.arena_.AppendAll(made, {first, top_});
     }
     TakeMark();
     return Push(made, 1);

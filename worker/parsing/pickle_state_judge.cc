@@ -49,10 +49,10 @@ std::vector<PickleValue> DictsOf(const PickleMachine& machine,
                                  PickleValue state) {
   std::vector<PickleValue> dicts;
   const PickleArena& arena = machine.arena();
-  if (arena.IsNode(state, PickleNodeKind::kDict)) dicts.push_back(state);
-  if (arena.IsNode(state, PickleNodeKind::kTuple)) {
+  if (state.IsNode(PickleNodeKind::kDict)) dicts.push_back(state);
+  if (state.IsNode(PickleNodeKind::kTuple)) {
     for (const PickleValue part : arena.Items(state, 2)) {
-      if (arena.IsNode(part, PickleNodeKind::kDict)) dicts.push_back(part);
+      if (part.IsNode(PickleNodeKind::kDict)) dicts.push_back(part);
     }
   }
   return dicts;
@@ -63,14 +63,14 @@ std::vector<PickleValue> DictsOf(const PickleMachine& machine,
 template <typename Wanted>
 bool HasOnlyKeys(const PickleArena& arena, PickleValue state,
                  const Wanted& wanted) {
-  if (!arena.IsNode(state, PickleNodeKind::kDict)) return false;
+  if (!state.IsNode(PickleNodeKind::kDict)) return false;
   const PickleNode& node = arena.node(state);
   if (node.touched || node.lost) return false;
   bool is_key = false;
   return !arena.AnyItem(
       state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
         is_key = !is_key;
-        return is_key && !(arena.IsNode(item, PickleNodeKind::kText) &&
+        return is_key && !(item.IsNode(PickleNodeKind::kText) &&
                            wanted(arena.text(item)));
       });
 }
@@ -130,11 +130,11 @@ void PickleJudge::JudgeTexts(const PickleMachine& machine,
 // setattr, which reaches what a dict does not, __class__ for one.
 void PickleJudge::JudgeHooks(const PickleMachine& machine, PickleValue object,
                              PickleValue state, std::uint64_t offset) {
-  const bool slots = machine.arena().IsNode(state, PickleNodeKind::kTuple);
+  const bool slots = state.IsNode(PickleNodeKind::kTuple);
   for (const PickleValue dict : DictsOf(machine, state)) {
     const auto items = machine.arena().Items(dict);
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-      if (!machine.arena().IsNode(items[i], PickleNodeKind::kText)) continue;
+      if (!items[i].IsNode(PickleNodeKind::kText)) continue;
       const std::string_view name = machine.arena().text(items[i]);
       // __class__ in a dict does nothing.
       if (!IsHookAttribute(name) || (name == "__class__" && !slots)) continue;
@@ -240,7 +240,7 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                   "gives a partial a constructor to call that is dangerous",
                   object, state, offset);
     }
-    if (partial && !machine.arena().IsNode(state, PickleNodeKind::kTuple)) {
+    if (partial && !state.IsNode(PickleNodeKind::kTuple)) {
       ReportState(machine, kPickleUnresolvedCall,
                   "gives a partial something to call that cannot be told",
                   object, state, offset);
@@ -264,7 +264,7 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
 void PickleJudge::OnPersistent(const PickleMachine& machine, PickleValue id) {
   if (options_.on_persistent) options_.on_persistent(machine, id);
   // Legacy torch files name classes so, for a check of their source.
-  if (machine.arena().IsNode(id, PickleNodeKind::kTuple) &&
+  if (id.IsNode(PickleNodeKind::kTuple) &&
       machine.TextOf(machine.arena().Item(id, 0)) == "module") {
     return;
   }

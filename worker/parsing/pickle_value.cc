@@ -15,6 +15,10 @@ bool HasItems(PickleNodeKind kind) {
          kind != PickleNodeKind::kFree;
 }
 
+bool CanMatter(PickleValue item) {
+  return item.kind() >= PickleKind::kGlobal && !item.IsTextNode();
+}
+
 }  // namespace
 
 std::string_view MysteryText(PickleMystery mystery) {
@@ -101,33 +105,22 @@ std::string_view PickleArena::text(PickleValue value) const {
   return {slabs_[place >> 32].bytes + (place & 0xffffffff), source.count};
 }
 
-bool PickleArena::CanMatter(PickleValue item) const {
-  switch (item.kind()) {
-    case PickleKind::kGlobal:
-    case PickleKind::kUnknown:
-    case PickleKind::kInstance:
-      return true;
-    case PickleKind::kNode:
-      return HasItems(node(item).kind);
-    default:
-      return false;
-  }
-}
-
 // A key that decides what a class does with its state.
 bool PickleArena::IsTellingKey(PickleValue key) const {
   if (key.Is(PickleKind::kFarText) || key.Is(PickleKind::kData)) return true;
-  if (!IsNode(key, PickleNodeKind::kText)) return false;
+  if (!key.IsNode(PickleNodeKind::kText)) return false;
   const std::string_view name = text(key);
   return name.starts_with("__") || name.starts_with("_parse_arg") ||
          name == "formula";
 }
 
-void PickleArena::AppendKept(PickleNode& head, PickleValue item) {
+// False if there is no room.
+bool PickleArena::AppendKept(PickleNode& head, PickleValue item) {
   const std::uint32_t slot = head.kept % 3;
   if (slot == 0 && head.kept != 0) {
     const PickleValue more = Add(PickleNodeKind::kMore);
-    if (!more.Is(PickleKind::kNode)) return;
+    if (!more.Is(PickleKind::kNode)) return false;
+    ++continued_;
     PickleNode& last = head.tail == 0 ? head : cell(head.tail);
     last.next = more.index();
     head.tail = more.index();
@@ -135,33 +128,47 @@ void PickleArena::AppendKept(PickleNode& head, PickleValue item) {
   PickleNode& last = head.tail == 0 ? head : cell(head.tail);
   last.items[slot] = item;
   ++head.kept;
+  return true;
 }
 
-void PickleArena::AppendFurther(PickleNode& head, PickleValue item) {
-  if (head.count != kMaxCount) ++head.count;
-  if (head.kept < kMaxKept || (head.kept < kMaxKeptAlive && CanMatter(item))) {
-    AppendKept(head, item);
-  } else if (!head.lost && CanMatter(item)) {
-    head.lost = true;
+void PickleArena::AppendFurther(PickleNode& head,
+                                std::span<const PickleValue> items) {
+  AddToCount(&head.count, items.size());
+  auto item = items.begin();
+  for (; item != items.end() && head.kept < kMaxKept; ++item) {
+    // Nor is there room for the rest.
+    if (!AppendKept(head, *item)) return;
+  }
+  for (; item != items.end(); ++item) {
+    if (!CanMatter(*item)) continue;
+    if (head.kept < kMaxKeptAlive) {
+      AppendKept(head, *item);
+    } else {
+      head.lost = true;
+    }
   }
 }
 
-void PickleArena::AppendFurtherPair(PickleNode& head, PickleValue key,
-                                    PickleValue value) {
-  if (head.count < kMaxCount - 1) head.count += 2;
-  const bool matters =
-      head.kept + 1U >= kMaxKept &&
-      (CanMatter(value) || CanMatter(key) || IsTellingKey(key));
-  if (head.kept + 1U < kMaxKept ||
-      (head.kept + 1U < kMaxKeptAlive && matters)) {
+void PickleArena::AppendFurtherPairs(PickleNode& head,
+                                     std::span<const PickleValue> pairs) {
+  AddToCount(&head.count, pairs.size());
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    const PickleValue key = pairs[i];
+    const PickleValue value = pairs[i + 1];
+    const bool early = head.kept + 1U < kMaxKept;
+    if (!early && !CanMatter(value) && !CanMatter(key) && !IsTellingKey(key)) {
+      continue;
+    }
+    if (head.kept + 1U >= kMaxKeptAlive) {
+      head.lost = true;
+      continue;
+    }
     const std::uint16_t before = head.kept;
     AppendKept(head, key);
     AppendKept(head, value);
     // Out of nodes between the two: a key without its value misleads.
     if (head.kept == before + 1) --head.kept;
     if (head.kept == before) head.lost = true;
-  } else if (matters) {
-    head.lost = true;
   }
 }
 
@@ -215,7 +222,7 @@ void PickleArena::Replace(PickleValue container, std::size_t i,
 PickleValue PickleArena::Extra(PickleValue call) const {
   const std::uint32_t next = node(call).next;
   return next == 0 ? PickleValue::None()
-                   : PickleValue::Of(PickleKind::kNode, next);
+                   : PickleValue::Node(PickleNodeKind::kDict, next);
 }
 
 void PickleArena::SetExtra(PickleValue call, PickleValue dict) {
@@ -259,19 +266,28 @@ void PickleArena::Sweep(std::size_t roots) {
   for (std::uint32_t i = nodes_; i-- > 1;) {
     PickleNode& at = cell(i);
     if (!at.marked) {
+      if (at.kind == PickleNodeKind::kMore) --continued_;
       at = PickleNode();
       free_.push_back(i);
     }
     at.marked = false;
   }
-  since_sweep_ = 0;
   // Visits per wish stay bounded whatever is alive; where nearly all is, the
   // next sweep is put off further each time.
   const auto least = std::max<std::uint32_t>(
       kLeastPatience, static_cast<std::uint32_t>((roots + nodes_) / 2));
   const bool in_vain = free_.size() < nodes_ / 8;
-  patience_ =
-      in_vain ? std::max(least, std::min(2 * patience_, kMaxPatience)) : least;
+  AllowWishes(in_vain ? std::max(least, std::min(2 * patience_, kMaxPatience))
+                      : least);
+}
+
+void PickleArena::PutOffCollection() {
+  AllowWishes(std::min(2 * patience_, kMaxPatience));
+}
+
+void PickleArena::AllowWishes(std::uint32_t patience) {
+  since_sweep_ = 0;
+  patience_ = patience;
   wants_collection_ = false;
 }
 

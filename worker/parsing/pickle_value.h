@@ -2,11 +2,14 @@
 #define SCANENGINE_WORKER_PARSING_PICKLE_VALUE_H_
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -44,8 +47,24 @@ enum class PickleMystery : std::uint8_t {
 };
 std::string_view MysteryText(PickleMystery mystery);
 
+/// What a node of the arena is.
+enum class PickleNodeKind : std::uint8_t {
+  kFree,
+  kText,  ///< str; bytes in a slab.
+  kBytes,
+  kTuple,
+  kList,
+  kDict,  ///< Items are key, value, key, value.
+  kSet,
+  kFrozenSet,
+  kCall,       ///< item 0 the callee, 1 the arguments, 2 the last state.
+  kAttribute,  ///< item 0 the object, 1 the name.
+  kMore,       ///< Continues the items of a container.
+};
+
 /// A value of the pickle machine: 8 bits of kind, 56 of content. Plain data
-/// needs nothing else; strings, containers and calls live in a PickleArena.
+/// needs nothing else; strings, containers and calls live in a PickleArena, and
+/// their value says of what kind they are, so that few have to be looked at.
 /// Trivially copyable; meaningless without the machine that made it.
 class PickleValue {
  public:
@@ -62,6 +81,10 @@ class PickleValue {
   }
   static constexpr PickleValue Of(PickleKind kind, std::uint64_t content = 0) {
     return {kind, content};
+  }
+  static constexpr PickleValue Node(PickleNodeKind kind, std::uint32_t index) {
+    return {PickleKind::kNode,
+            std::uint64_t{static_cast<std::uint8_t>(kind)} << 32 | index};
   }
   static constexpr PickleValue Unknown(PickleMystery mystery) {
     return {PickleKind::kUnknown, static_cast<std::uint64_t>(mystery)};
@@ -89,6 +112,19 @@ class PickleValue {
   std::uint64_t far_offset() const { return content() >> 16; }
   std::uint64_t far_size() const { return content() & 0xffff; }
   bool Is(PickleKind kind) const { return this->kind() == kind; }
+  bool IsNode(PickleNodeKind kind) const {
+    return bits_ >> 32 == Node(kind, 0).bits_ >> 32;
+  }
+  /// kFree if it is no node.
+  PickleNodeKind node_kind() const {
+    return Is(PickleKind::kNode)
+               ? static_cast<PickleNodeKind>(bits_ >> 32 & 0xffU)
+               : PickleNodeKind::kFree;
+  }
+  /// A node that is a str or bytes: all other nodes hold values.
+  bool IsTextNode() const {
+    return IsNode(PickleNodeKind::kText) || IsNode(PickleNodeKind::kBytes);
+  }
 
   constexpr bool operator==(const PickleValue&) const = default;
 
@@ -98,21 +134,6 @@ class PickleValue {
       : bits_(static_cast<std::uint64_t>(kind) << 56 | (content & kMask)) {}
 
   std::uint64_t bits_;
-};
-
-/// What a node of the arena is.
-enum class PickleNodeKind : std::uint8_t {
-  kFree,
-  kText,  ///< str; bytes in a slab.
-  kBytes,
-  kTuple,
-  kList,
-  kDict,  ///< Items are key, value, key, value.
-  kSet,
-  kFrozenSet,
-  kCall,       ///< item 0 the callee, 1 the arguments, 2 the last state.
-  kAttribute,  ///< item 0 the object, 1 the name.
-  kMore,       ///< Continues the items of a container.
 };
 
 /// Fixed-size cell. Containers chain further cells.
@@ -160,6 +181,10 @@ class PickleArena {
   /// Values that a sweep found not to be marked mean nothing after it.
   std::uint32_t sweeps() const { return sweeps_; }
   void BeginCollection();
+  /// Nodes that values have, at most: the rest continue others.
+  std::size_t heads() const { return nodes_ - continued_; }
+  /// Instead of all that, if next to nothing would be found.
+  void PutOffCollection();
   void Mark(PickleValue value);
   void Sweep(std::size_t roots);
 
@@ -170,7 +195,7 @@ class PickleArena {
     const PickleValue made = Add(kind);
     if (made.Is(PickleKind::kNode)) {
       PickleNode& target = node(made);
-      std::memcpy(target.items, text.data(), text.size());
+      std::memcpy(static_cast<void*>(target.items), text.data(), text.size());
       target.count = static_cast<std::uint32_t>(text.size());
     }
     return made;
@@ -180,40 +205,44 @@ class PickleArena {
                   PickleValue c = {}, std::uint16_t kept = 0) {
     const std::uint32_t index = Allocate();
     if (index == 0) return PickleValue::Of(PickleKind::kData);
-    // Whole words are written: nothing of what was there is read.
-    PickleNode made;
-    made.kind = kind;
-    made.kept = kept;
-    made.count = kept;
+    PickleNode& made = Begin(index, kind, kept, kept);
     made.items[0] = a;
     made.items[1] = b;
     made.items[2] = c;
-    cell(index) = made;
-    return PickleValue::Of(PickleKind::kNode, index);
+    return PickleValue::Node(kind, index);
   }
   /// Appends to a container. Past kMaxKept only values that can be called or
   /// that hold such are kept.
   void Append(PickleValue container, PickleValue item) {
+    AppendAll(container, {&item, 1});
+  }
+  /// Appends each of |items|.
+  void AppendAll(PickleValue container, std::span<const PickleValue> items) {
     if (!container.Is(PickleKind::kNode)) return;
     PickleNode& head = node(container);
-    if (head.kept < std::size(head.items)) [[likely]] {
-      head.items[head.kept++] = item;
-      if (head.count != kMaxCount) ++head.count;
-    } else {
-      AppendFurther(head, item);
+    std::size_t done = 0;
+    while (done != items.size() && head.kept < std::size(head.items)) {
+      head.items[head.kept++] = items[done++];
     }
+    AddToCount(&head.count, done);
+    if (done != items.size()) AppendFurther(head, items.subspan(done));
   }
   /// Appends a key and its value to a dict.
   void AppendPair(PickleValue dict, PickleValue key, PickleValue value) {
+    const PickleValue pair[] = {key, value};
+    AppendPairs(dict, pair);
+  }
+  /// Appends keys and values in turn to a dict. REQUIRES: an even number.
+  void AppendPairs(PickleValue dict, std::span<const PickleValue> pairs) {
     if (!dict.Is(PickleKind::kNode)) return;
     PickleNode& head = node(dict);
-    if (head.kept == 0 && head.count == 0) {
-      head.items[0] = key;
-      head.items[1] = value;
+    if (head.count == 0 && pairs.size() == 2) {
+      head.items[0] = pairs[0];
+      head.items[1] = pairs[1];
       head.kept = 2;
       head.count = 2;
     } else {
-      AppendFurtherPair(head, key, value);
+      AppendFurtherPairs(head, pairs);
     }
   }
 
@@ -221,9 +250,6 @@ class PickleArena {
     return cell(value.index());
   }
   PickleNode& node(PickleValue value) { return cell(value.index()); }
-  bool IsNode(PickleValue value, PickleNodeKind kind) const {
-    return value.Is(PickleKind::kNode) && node(value).kind == kind;
-  }
   /// Text of a kText or kBytes node.
   std::string_view text(PickleValue value) const;
   /// Items of a container that are kept, at most |limit|.
@@ -276,11 +302,27 @@ class PickleArena {
     if (since_sweep_ >= patience_) wants_collection_ = true;
     return 0;
   }
-  bool CanMatter(PickleValue item) const;
+  // A node without its items.
+  PickleNode& Begin(std::uint32_t index, PickleNodeKind kind,
+                    std::uint16_t kept, std::uint32_t count) {
+    // Whole words, in place: what was there is not read, and no word is put
+    // together in memory, to be waited for.
+    static_assert(std::endian::native == std::endian::little);
+    const std::array<std::uint64_t, 2> head = {
+        static_cast<std::uint64_t>(kind) | std::uint64_t{kept} << 16,
+        std::uint64_t{count} << 32};
+    PickleNode& made = cell(index);
+    std::memcpy(static_cast<void*>(&made), head.data(), sizeof(head));
+    return made;
+  }
+  static void AddToCount(std::uint32_t* count, std::size_t more) {
+    *count = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(kMaxCount, std::uint64_t{*count} + more));
+  }
   bool IsTellingKey(PickleValue key) const;
-  void AppendKept(PickleNode& head, PickleValue item);
-  void AppendFurther(PickleNode& head, PickleValue item);
-  void AppendFurtherPair(PickleNode& head, PickleValue key, PickleValue value);
+  bool AppendKept(PickleNode& head, PickleValue item);
+  void AppendFurther(PickleNode& head, std::span<const PickleValue> items);
+  void AppendFurtherPairs(PickleNode& head, std::span<const PickleValue> pairs);
   PickleNode& cell(std::uint32_t index) {
     return PageOf(index)[index & kPageMask];
   }
@@ -291,6 +333,7 @@ class PickleArena {
     return pages_[index >> kPageBits];
   }
   void MarkCell(std::uint32_t index);
+  void AllowWishes(std::uint32_t patience);
   bool ReserveText(std::size_t size);
   PickleValue AddLongText(PickleNodeKind kind, std::string_view text);
   void AddPage();
@@ -306,6 +349,7 @@ class PickleArena {
   std::vector<std::uint32_t> marking_;
   std::uint32_t sweeps_ = 0;
   std::uint32_t nodes_ = 0;        // Ever handed out, by index.
+  std::uint32_t continued_ = 0;    // Of kind kMore.
   std::uint32_t since_sweep_ = 0;  // Wishes since the last sweep.
   std::uint32_t patience_ = 0;     // Wishes before the next sweep.
   bool wants_collection_ = false;
