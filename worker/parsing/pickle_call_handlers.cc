@@ -201,17 +201,24 @@ bool PickleMachine::DoObj() {
   stack_.back() = Call(PickleCall::Via::kObject, stack_.back(), arguments);
   return true;
 }
-bool PickleMachine::DoBuild() {
-  if (available() < 2) return Underflow();
+// Returns how many bytes that follow are no opcodes.
+std::uint64_t PickleMachine::Build() {
   const PickleValue state = PopValue();
   BuildState(stack_.back(), state);
   const std::uint64_t here = reader_.offset();
   const std::uint64_t next = observer_.OnBuilt(*this, stack_.back(), here);
-  if (next <= here) return true;
+  return next > here ? next - here : 0;
+}
+bool PickleMachine::PassOver(std::uint64_t bytes) {
   // joblib ends the frame before it writes an array.
-  if (here >= frame_end_) LeaveFrame();
+  if (reader_.offset() >= frame_end_) LeaveFrame();
   frame_end_ = ~std::uint64_t{0};
-  return reader_.Skip(next - here) ? true : Truncated();
+  return reader_.Skip(bytes) ? true : Truncated();
+}
+bool PickleMachine::DoBuild() {
+  if (available() < 2) return Underflow();
+  const std::uint64_t bytes = Build();
+  return bytes == 0 || PassOver(bytes);
 }
 
 }  // namespace scanengine

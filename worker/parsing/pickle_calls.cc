@@ -35,18 +35,7 @@ class PickleCaller {
   PickleValue GetAttribute(PickleValue object, std::string_view name);
   /// What a call returns that is known by nothing but the call.
   PickleValue Result(PickleValue callee, PickleValue arguments) {
-    const PickleValue made =
-        m_.arena_.Add(PickleNodeKind::kCall, callee, arguments, {}, 3);
-    if (made.Is(Kind::kNode)) {
-      m_.arena_.node(made).tail = static_cast<std::uint32_t>(m_.op_offset_);
-      return made;
-    }
-    if (!callee.Is(Kind::kGlobal)) {
-      return PickleValue::Unknown(PickleMystery::kResult);
-    }
-    // So that one object can be told from others, within limits.
-    const std::uint64_t serial = ++m_.instances_ & 0xffffff;
-    return PickleValue::Of(Kind::kInstance, serial << 32 | callee.index());
+    return m_.ResultOf(callee, arguments, m_.op_offset_);
   }
 
  private:
@@ -467,6 +456,34 @@ PickleValue PickleCaller::CallObject(PickleCall call) {
   return Result(call.callee, call.arguments);
 }
 
+PickleValue PickleMachine::ResultOf(PickleValue callee, PickleValue arguments,
+                                    std::uint64_t offset) {
+  const PickleValue made =
+      arena_.Add(PickleNodeKind::kCall, callee, arguments, {}, 3);
+  if (made.Is(Kind::kNode)) {
+    arena_.node(made).tail = static_cast<std::uint32_t>(offset);
+    return made;
+  }
+  if (!callee.Is(Kind::kGlobal)) {
+    return PickleValue::Unknown(PickleMystery::kResult);
+  }
+  // So that one object can be told from others, within limits.
+  const std::uint64_t serial = ++instances_ & 0xffffff;
+  return PickleValue::Of(Kind::kInstance, serial << 32 | callee.index());
+}
+
+// A call that does nothing but make an object of plain data, or of what was
+// forgotten, and that the observer knows.
+bool PickleMachine::IsPlainCall(PickleValue callee,
+                                PickleValue arguments) const {
+  if (!callee.Is(Kind::kGlobal) || !globals_[callee.index()].plain_calls) {
+    return false;
+  }
+  if (arguments.Is(Kind::kEmptyTuple) || arguments.Is(Kind::kData)) return true;
+  return arguments.IsNode(PickleNodeKind::kTuple) &&
+         arena_.HoldsPlainData(arguments);
+}
+
 PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
                                 PickleValue arguments, PickleValue keywords) {
   PickleCall call;
@@ -489,6 +506,9 @@ PickleValue PickleMachine::Call(PickleCall::Via via, PickleValue callee,
     call.global = callee.index();
     observer_.OnCall(*this, call);
     result = caller.CallName(callee, arguments);
+    PickleGlobal& of = globals_[callee.index()];
+    of.plain_calls = of.meaning == PickleMeaning::kOpaque &&
+                     observer_.PassesOverPlainCalls(*this, callee.index());
   } else if (object) {
     result = caller.CallObject(call);
   } else if (callee.Is(PickleKind::kInstance)) {

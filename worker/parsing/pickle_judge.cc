@@ -133,6 +133,9 @@ PickleJudge::Known& PickleJudge::KnowAnother(const PickleMachine& machine,
     known.plain = known.judgement.verdict == ImportVerdict::kVetted &&
                   known.constructor.verdict != ImportVerdict::kDangerous &&
                   global.meaning == PickleMeaning::kOpaque && !known.is_type;
+    known.plain_states = known.plain && !known.returns_argument &&
+                         !global.module.starts_with(kScipyStats) &&
+                         !global.module.starts_with(kStatsmodelsData);
   }
   last_id_ = id;
   last_ = &known;
@@ -166,19 +169,6 @@ void PickleJudge::OnImport(const PickleMachine& machine,
   if (!options_.report_everything || ++unresolved_ > kMaxUnresolved) return;
   Report(kPickleUnresolvedImport,
          {"imports " + import.detail, import.offset, import.detail});
-}
-
-// True for most arguments of large pickles: up to three numbers, texts and
-// bytes. Looks at them without a call for each.
-bool HoldsTextsAlone(const PickleArena& arena, PickleValue arguments) {
-  if (arguments.Is(PickleKind::kEmptyTuple)) return true;
-  if (!arguments.IsNode(PickleNodeKind::kTuple)) return false;
-  const PickleNode& tuple = arena.node(arguments);
-  if (tuple.kept > std::size(tuple.items)) return false;
-  return std::all_of(
-      tuple.items, tuple.items + tuple.kept, [&](PickleValue item) {
-        return item.kind() < PickleKind::kGlobal || item.IsTextNode();
-      });
 }
 
 // type(None), type(...) and type(NotImplemented), as Python pickles them.
@@ -351,10 +341,10 @@ void PickleJudge::ReportHeld(const PickleMachine& machine,
 
 void PickleJudge::JudgeOperands(const PickleMachine& machine,
                                 const PickleCall& call) {
-  if (call.keywords.Is(PickleKind::kNone) &&
-      HoldsTextsAlone(machine.arena(), call.arguments)) {
-    return;
-  }
+  const bool plain = call.arguments.Is(PickleKind::kEmptyTuple) ||
+                     (call.arguments.IsNode(PickleNodeKind::kTuple) &&
+                      machine.arena().HoldsPlainData(call.arguments));
+  if (plain && call.keywords.Is(PickleKind::kNone)) return;
   const auto given = [&](Sought sought) {
     const std::uint32_t found = FindIn(machine, call.arguments, sought);
     return found != kNoPickleGlobal ? found
@@ -471,6 +461,12 @@ void PickleJudge::OnCall(const PickleMachine& machine, const PickleCall& call) {
                  "calls " + std::string(MysteryText(call.mystery)), {});
       return;
   }
+}
+
+bool PickleJudge::PassesOverPlainCalls(const PickleMachine& machine,
+                                       std::uint32_t global) {
+  const Known& known = Know(machine, global);
+  return known.plain && !known.computed;
 }
 
 void PickleJudge::OnModify(const PickleMachine& machine, PickleValue target,

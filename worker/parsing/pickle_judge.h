@@ -28,6 +28,8 @@ class PickleJudge final : public PickleObserver {
   void OnImport(const PickleMachine& machine,
                 const PickleImport& import) override;
   void OnCall(const PickleMachine& machine, const PickleCall& call) override;
+  bool PassesOverPlainCalls(const PickleMachine& machine,
+                            std::uint32_t global) override;
   void OnModify(const PickleMachine& machine, PickleValue target,
                 PickleValue state, std::uint64_t offset) override;
   void OnState(const PickleMachine& machine, PickleValue object,
@@ -66,6 +68,7 @@ class PickleJudge final : public PickleObserver {
     bool is_type = false;           // builtins.type
     bool plain = false;             // A call matters only for what it is given.
     bool returns_argument = false;  // Or a part of it.
+    bool plain_states = false;      // A state matters only for what it holds.
     std::uint16_t reports = 0;
     std::uint64_t offset = 0;
     ImportJudgement judgement;
@@ -121,6 +124,9 @@ class PickleJudge final : public PickleObserver {
                    std::uint64_t offset);
 
   static constexpr std::size_t kMaxEvidence = 300;
+  // Modules whose classes run a part of their state.
+  static constexpr std::string_view kScipyStats = "scipy.stats";
+  static constexpr std::string_view kStatsmodelsData = "statsmodels.base.data";
   /// Values looked at for a call.
   static constexpr std::uint32_t kMaxReach = 64;
   static constexpr std::uint16_t kMaxReportsPerName = 16;

@@ -275,6 +275,7 @@ PickleValue PickleMachine::Import(std::uint32_t id, bool by_attribute,
   if (id == kNoPickleGlobal) import.detail = name.substr(0, kMaxNameBytes);
   observer_.OnImport(*this, import);
   if (id == kNoPickleGlobal) return PickleValue::Unknown(PickleMystery::kName);
+  globals_[id].plain_calls = false;
   return PickleValue::Of(PickleKind::kGlobal, id);
 }
 

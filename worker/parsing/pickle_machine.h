@@ -71,6 +71,9 @@ struct PickleGlobal {
   std::string name;     ///< May be dotted; empty: the module itself.
   std::string written;  ///< "module.name" as the file has it.
   PickleMeaning meaning = PickleMeaning::kOpaque;
+  /// Calls that are given plain data only do nothing: see
+  /// PickleObserver::PassesOverPlainCalls(). The machine's own.
+  bool plain_calls = false;
 
   std::string Path() const {
     return name.empty() ? module : module + "." + name;
@@ -158,6 +161,15 @@ class PickleObserver {
   virtual void OnImport(const PickleMachine& machine,
                         const PickleImport& import) = 0;
   virtual void OnCall(const PickleMachine& machine, const PickleCall& call) = 0;
+  /// Asked after a call of the name |global|, which the machine knows nothing
+  /// of: true if, until it is imported anew, calls of it need not be told of
+  /// that are given nothing but numbers and texts.
+  virtual bool PassesOverPlainCalls(const PickleMachine& machine,
+                                    std::uint32_t global) {
+    (void)machine;
+    (void)global;
+    return false;
+  }
   /// |state| is written into an import itself (a module, a class) instead of
   /// an object, or into sys.modules and the like.
   virtual void OnModify(const PickleMachine& machine, PickleValue target,
@@ -288,10 +300,8 @@ class PickleMachine {
 
   // pickle_run.cc: the loop.
   class Hot;
-  template <bool kText>
-  void RunPlain();
-  PickleValue* CallAtTop(Handler handler, const std::uint8_t* at,
-                         const PickleValue* top);
+  bool RunPlain();
+  void PlaceAt(const std::uint8_t* at, const PickleValue* top);
   bool Step();
 
   // pickle_machine.cc: stack, memo, names.
@@ -327,6 +337,9 @@ class PickleMachine {
   bool RecallFar(const std::string& digits);
   bool LineIndex(PickleIndex* index);
   bool TakeName(std::string* module, std::string* name);
+  bool IsPlainCall(PickleValue callee, PickleValue arguments) const;
+  PickleValue ResultOf(PickleValue callee, PickleValue arguments,
+                       std::uint64_t offset);
   void CheckArguments(PickleValue arguments);
   void CheckKeywords(PickleValue keywords);
   bool PushText(PickleKind kind, std::uint64_t size, bool python_two = false);
@@ -393,6 +406,7 @@ class PickleMachine {
                       std::uint64_t offset, std::uint64_t size) const;
   PickleValue TupleWithoutRoom(std::span<const PickleValue> items) const;
   bool MayNameAttribute(PickleValue key) const;
+  bool HasNameOfAttribute(PickleValue dict) const;
   static void AddLoose(std::vector<LooseAttribute>* list, std::size_t most,
                        std::string_view name, PickleValue value);
   void RememberLoose(PickleValue object, std::string_view name,
@@ -411,6 +425,7 @@ class PickleMachine {
   void RememberPair(PickleValue object, std::string_view mark, PickleValue key,
                     PickleValue value);
   Planted FindPlanted(PickleValue object, std::string_view name) const;
+  void PlantDict(PickleValue object, PickleValue dict, bool slots);
   void PlantFrom(PickleValue object, PickleValue state, bool slots);
   void ReplaceAttributes(PickleValue object, PickleValue dict);
   void Plant(PickleValue object, PickleValue state);
@@ -427,6 +442,8 @@ class PickleMachine {
   void CheckState(PickleValue object, PickleValue state);
   void CheckSlotNames(const std::vector<PickleValue>& pairs);
   void BuildState(PickleValue object, PickleValue state);
+  std::uint64_t Build();
+  bool PassOver(std::uint64_t bytes);
   bool IsPartial(PickleValue object) const;
   void BindPartial(PickleValue object, PickleValue state);
 

@@ -219,29 +219,41 @@ void PickleMachine::PlantLost(PickleValue object, bool slots) {
   }
 }
 
-void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
+// Of a dict.
+bool PickleMachine::HasNameOfAttribute(PickleValue dict) const {
+  bool is_key = false;
+  return arena_.AnyItem(dict, PickleArena::kMaxKeptAlive,
+                        [&](PickleValue item) {
+                          is_key = !is_key;
+                          return is_key && MayNameAttribute(item);
+                        });
+}
+
+void PickleMachine::PlantDict(PickleValue object, PickleValue dict,
                               bool slots) {
-  if (state.IsNode(NodeKind::kDict)) {
-    planting_ += arena_.node(state).kept;
-    if (planting_ > kFreePlanting + reader_.offset()) {
-      // The same large dict again and again: stay linear.
-      Remember(object, kAnyName, {});
-      return;
-    }
-    const Values pairs = arena_.Items(state);
-    if (slots) CheckSlotNames(pairs);
-    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-      RememberPair(object, {}, pairs[i], pairs[i + 1]);
-      if (slots && pairs[i].IsNode(NodeKind::kText) &&
-          arena_.text(pairs[i]) == kDict) {
-        ReplaceAttributes(object, pairs[i + 1]);
-      }
-    }
-    if (arena_.node(state).lost || arena_.node(state).touched) {
-      Remember(object, kAnyName, {});
-    }
+  const bool whole = !arena_.node(dict).lost && !arena_.node(dict).touched;
+  planting_ += arena_.node(dict).kept;
+  if (planting_ > kFreePlanting + reader_.offset()) {
+    // The same large dict again and again: stay linear.
+    Remember(object, kAnyName, {});
     return;
   }
+  if (!slots && whole && !HasNameOfAttribute(dict)) return;
+  const Values pairs = arena_.Items(dict);
+  if (slots) CheckSlotNames(pairs);
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    RememberPair(object, {}, pairs[i], pairs[i + 1]);
+    if (slots && pairs[i].IsNode(NodeKind::kText) &&
+        arena_.text(pairs[i]) == kDict) {
+      ReplaceAttributes(object, pairs[i + 1]);
+    }
+  }
+  if (!whole) Remember(object, kAnyName, {});
+}
+
+void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
+                              bool slots) {
+  if (state.IsNode(NodeKind::kDict)) return PlantDict(object, state, slots);
   if (!MayBeAnything(state)) return;
   if (state == PickleValue::Of(Kind::kData)) return PlantLost(object, slots);
   if (!state.IsNode(NodeKind::kCall)) {

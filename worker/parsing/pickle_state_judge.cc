@@ -84,10 +84,20 @@ bool IsWhole(const PickleMachine& machine, PickleValue state) {
 
 // What most objects get: none of the keys that are asked for below, however
 // letters are encoded.
+bool IsDullKey(std::string_view key) {
+  return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
+}
 bool IsDullState(const PickleMachine& machine, PickleValue state) {
-  return HasOnlyKeys(machine.arena(), state, [](std::string_view key) {
-    return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
-  });
+  return HasOnlyKeys(machine.arena(), state, IsDullKey);
+}
+
+// The same, and holds nothing but numbers, texts and bytes.
+bool IsPlainState(const PickleArena& arena, PickleValue state) {
+  return HasOnlyKeys(arena, state, IsDullKey) &&
+         !arena.AnyItem(
+             state, PickleArena::kMaxKeptAlive, [](PickleValue item) {
+               return item.kind() >= PickleKind::kGlobal && !item.IsTextNode();
+             });
 }
 
 // An attribute or item that was worked out at run time: it may be a module or
@@ -151,7 +161,7 @@ void PickleJudge::JudgeScipyState(const PickleMachine& machine,
                                   std::uint64_t offset) {
   const std::uint32_t made_by = machine.ClassOf(object);
   const bool scipy = made_by != kNoPickleGlobal &&
-                     machine.global(made_by).module.starts_with("scipy.stats");
+                     machine.global(made_by).module.starts_with(kScipyStats);
   const auto texts = machine.LookupAll(state, kScipyTemplate);
   if (texts.empty()) {
     if (!scipy || IsWhole(machine, state)) return;
@@ -180,7 +190,7 @@ void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
   const std::uint32_t made_by = machine.ClassOf(object);
   const bool data =
       made_by != kNoPickleGlobal &&
-      machine.global(made_by).module.starts_with("statsmodels.base.data");
+      machine.global(made_by).module.starts_with(kStatsmodelsData);
   const auto formulas = machine.LookupAll(state, kFormula);
   if (formulas.empty()) {
     if (!data || IsWhole(machine, state)) return;
@@ -206,6 +216,11 @@ void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
 
 void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                           PickleValue state, std::uint64_t offset) {
+  const std::uint32_t made_by = machine.ClassOf(object);
+  if (made_by != kNoPickleGlobal && Know(machine, made_by).plain_states &&
+      (state.Is(PickleKind::kData) || IsPlainState(machine.arena(), state))) {
+    return;
+  }
   const std::uint32_t found = FindIn(machine, state, Sought::kDanger);
   if (found != kNoPickleGlobal) {
     Known& known = Know(machine, found);
@@ -225,7 +240,6 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                 "sets attributes of something that cannot be told", object,
                 state, offset);
   }
-  const std::uint32_t made_by = machine.ClassOf(object);
   if (made_by != kNoPickleGlobal) {
     const PickleGlobal& maker = machine.global(made_by);
     if (Know(machine, made_by).returns_argument) {

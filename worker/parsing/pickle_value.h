@@ -268,6 +268,16 @@ class PickleArena {
     }
     return false;
   }
+  /// True for a container of up to three items that are numbers, texts or
+  /// bytes, as most arguments are.
+  bool HoldsPlainData(PickleValue container) const {
+    const PickleNode& head = node(container);
+    return head.kept <= std::size(head.items) &&
+           std::all_of(
+               head.items, head.items + head.kept, [](PickleValue item) {
+                 return item.kind() < PickleKind::kGlobal || item.IsTextNode();
+               });
+  }
   /// Item |i| of those kept, or an unknown one.
   PickleValue Item(PickleValue container, std::size_t i) const;
   /// sequence[index] = item; false if it has no such index.
