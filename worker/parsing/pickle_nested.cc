@@ -24,8 +24,9 @@ constexpr std::size_t kProbeBytes = 4096;
 // Of an encoded string so much is decoded to see what is in it.
 constexpr std::size_t kProbeEncoded = 1024;
 constexpr std::size_t kLeastEncoded = 20;
-// And so much to see that it cannot be anything: whole groups of either code.
-constexpr std::size_t kStartEncoded = 48;
+// And so much to see that it cannot be anything.
+constexpr std::size_t kStartBytes = 24;
+constexpr std::size_t kStartEncoded = 2 * kStartBytes;
 constexpr std::uint32_t kMaxNestedStreams = 64;
 constexpr std::uint32_t kMaxGuesses = 4;
 
@@ -107,6 +108,12 @@ std::optional<std::string> Undo(Form form, std::string_view text) {
   }
 }
 
+bool IsPacked(std::string_view head) {
+  const auto packed = CompressionOf(BytesOf(head));
+  // Of the headers of zlib only those that zlib writes.
+  return packed && (*packed != Compression::kZlib || head[0] == 'x');
+}
+
 Form FormOf(std::string_view head, std::uint32_t guesses = 0);
 
 // False only if FormOf() finds nothing in all that begins with |start|. What
@@ -123,12 +130,54 @@ bool MayBegin(std::string_view start) {
       [](char c) { return IsCode(c) || IsBreak(c) || c == ' ' || c == '='; });
 }
 
+using StartBytes = std::array<char, kStartBytes>;
+
+char Octet(std::uint32_t bits) { return static_cast<char>(bits & 0xffU); }
+
+// What the first digits decode to, in |bytes|. REQUIRES: |digits| are digits
+// of |form|, which is hex or base64.
+std::string_view DecodeStart(Form form, std::string_view digits,
+                             StartBytes* bytes) {
+  std::size_t size = 0;
+  std::size_t at = 0;
+  if (form == Form::kHex) {
+    const auto digit = [&](std::size_t i) {
+      return static_cast<std::uint32_t>(HexDigit(digits[at + i]));
+    };
+    for (; size < kStartBytes && at + 2 <= digits.size(); at += 2) {
+      (*bytes)[size++] = Octet(digit(0) << 4 | digit(1));
+    }
+    return {bytes->data(), size};
+  }
+  const auto digit = [&](std::size_t i) {
+    return at + i < digits.size()
+               ? static_cast<std::uint32_t>(Base64Digit(digits[at + i]))
+               : 0;
+  };
+  for (; size < kStartBytes && at < digits.size(); at += 4) {
+    const std::uint32_t bits =
+        digit(0) << 18 | digit(1) << 12 | digit(2) << 6 | digit(3);
+    (*bytes)[size++] = Octet(bits >> 16);
+    (*bytes)[size++] = Octet(bits >> 8);
+    (*bytes)[size++] = Octet(bits);
+  }
+  // Two digits make one byte, three make two.
+  return {bytes->data(), std::min(size, digits.size() * 3 / 4)};
+}
+
+// False only if Promises() is.
+bool MayPromise(Form form, std::string_view digits, std::uint32_t guesses) {
+  StartBytes bytes;
+  const std::string_view start = DecodeStart(form, digits, &bytes);
+  if (start.size() < kLeastPicklePayload) return false;
+  return start.size() < kLeastEncoded
+             ? FormOf(start, guesses + 1) != Form::kNone
+             : MayBegin(start);
+}
+
 // True if |text| decoded by |form| begins as something of interest.
 bool Promises(Form form, std::string_view text, std::uint32_t guesses) {
-  if (form != Form::kLatin1) {
-    const auto start = Undo(form, text.substr(0, kStartEncoded));
-    if (start && !MayBegin(*start)) return false;
-  }
+  if (form != Form::kLatin1 && !MayPromise(form, text, guesses)) return false;
   const auto decoded = Undo(form, text);
   return decoded && decoded->size() >= kLeastPicklePayload &&
          FormOf(*decoded, guesses + 1) != Form::kNone;
@@ -139,11 +188,7 @@ Form FormOf(std::string_view head, std::uint32_t guesses) {
     return Form::kNone;
   }
   if (MayBeMarshalCode(head)) return Form::kMarshal;
-  const auto packed = CompressionOf(BytesOf(head));
-  // Of the headers of zlib only those that zlib writes.
-  if (packed && (*packed != Compression::kZlib || head[0] == 'x')) {
-    return Form::kPacked;
-  }
+  if (IsPacked(head)) return Form::kPacked;
   if (LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)))) return Form::kRaw;
   const std::string_view some = head.substr(0, kProbeEncoded);
   if (MayBeLatin1(head) &&
@@ -170,6 +215,27 @@ Form FormOf(std::string_view head, std::uint32_t guesses) {
   }
   if (Promises(Form::kBase64, digits, guesses)) return Form::kBase64;
   return Form::kNone;
+}
+
+// True for digests, identifiers and the like: they read as code, but FormOf()
+// finds nothing in them.
+bool IsDullCode(std::string_view head) {
+  const std::string_view start = head.substr(0, kStartEncoded);
+  const auto end = std::find_if_not(start.begin(), start.end(), IsCode);
+  const std::string_view digits =
+      start.substr(0, static_cast<std::size_t>(end - start.begin()));
+  // Lines of code are for FormOf().
+  if (digits.size() < start.size() && (IsBreak(*end) || *end == ' ')) {
+    return false;
+  }
+  return !MayPromise(Form::kBase64, digits, 0) &&
+         !MayPromise(Form::kHex, EvenPart(HexPart(digits)), 0) &&
+         !MayBeMarshalCode(head) && !IsPacked(head) &&
+         !LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)));
+}
+
+bool MayBeEncoded(std::string_view head) {
+  return IsEncodedText(head) && !IsDullCode(head);
 }
 
 /// One payload on its way through its encodings.
@@ -385,7 +451,7 @@ bool MayHoldPickle(std::string_view head) {
     case 0x78:  // zlib
       return second == 0x01 || second == 0x5e || second == 0x9c ||
              second == 0xda || second == 0xc2 || second == 0xc3 ||
-             IsEncodedText(head);
+             MayBeEncoded(head);
     case 0x1f:  // gzip
       return second == 0x8b || second == 0xc2;
     case 0xc2:  // Latin-1
@@ -399,7 +465,7 @@ bool MayHoldPickle(std::string_view head) {
     case 0x04:  // lz4
       return second == 0x22;
     case 'B':  // bzip2
-      return (second == 'Z' && head[2] == 'h') || IsEncodedText(head) ||
+      return (second == 'Z' && head[2] == 'h') || MayBeEncoded(head) ||
              IsBytecodeMagic(head);
     case '(':
     case ']':  // lzma, too
@@ -407,9 +473,9 @@ bool MayHoldPickle(std::string_view head) {
       return true;
     case 'c':
       return second == 0 || head.find('\n') != std::string_view::npos ||
-             IsEncodedText(head);
+             MayBeEncoded(head);
     default:
-      return IsEncodedText(head) || IsBytecodeMagic(head);
+      return MayBeEncoded(head) || IsBytecodeMagic(head);
   }
 }
 

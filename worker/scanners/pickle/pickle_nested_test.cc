@@ -142,6 +142,36 @@ TEST_CASE("Nested pickles: text forms that readers take are undone") {
   CHECK(FindsCall(ScanBytes(PickleBuilder().Text(text).Stop(), "a.pkl")));
 }
 
+TEST_CASE("Nested pickles: encoded ones of any length are found") {
+  for (const int protocol : {0, 2, 4}) {
+    for (std::size_t size = 0; size < 40; ++size) {
+      const std::string pickle =
+          PickleBuilder(static_cast<std::uint8_t>(protocol))
+              .Global("os", "system")
+              .Text(std::string(size, 'a'))
+              .Tuple1()
+              .Reduce()
+              .Stop();
+      const std::string hex = Hex(pickle);
+      std::string upper = hex;
+      for (char& c : upper) {
+        if (c >= 'a' && c <= 'f') c = static_cast<char>(c - 'a' + 'A');
+      }
+      const std::string base64 = Base64(pickle);
+      const std::string unpadded = base64.substr(0, base64.find('='));
+      for (const std::string& text :
+           {hex, upper, hex + "0", hex + "g", hex + ";", base64, unpadded,
+            unpadded + "\n", unpadded + ";",
+            unpadded.substr(0, 20) + "\n" + unpadded.substr(20), Base64(hex),
+            Hex(base64)}) {
+        INFO(protocol << ' ' << size << ' ' << text);
+        const ScanReply reply = ScanString(text);
+        CHECK(WorstSeverity(reply) == Severity::kHigh);
+      }
+    }
+  }
+}
+
 TEST_CASE("Nested pickles: protocol 0 is found, too") {
   CHECK(FindsCall(ScanString(Base64(System(0)))));
   CHECK(FindsCall(ScanString(Deflate(System(0), kZlibBits))));
