@@ -223,6 +223,21 @@ TEST_CASE("Pickle keys: objects that there is no room for are no alarm") {
     CHECK_FALSE(event.starts_with("call?"));
 }
 
+TEST_CASE("Pickle keys: what copyreg makes without room is told") {
+  // As protocols 0 and 1 write objects, each with a tuple of its own.
+  const std::string object = Name("copyreg", "_reconstructor") + "(" +
+                             Recall(0) + Name("builtins", "object") +
+                             "Nt\x94R0";
+  const Events events = EventsWithoutRoom("", object + object);
+  CHECK(std::count(events.begin(), events.end(), "call m.C()") == 2);
+  for (const std::string& event : events)
+    CHECK_FALSE(event.starts_with("call?"));
+  CHECK(EventsWithoutRoom("", Name("builtins", "map") + "(" + kSystem + "](" +
+                                  NewText("id") + "etR0")
+            .back()
+            .starts_with("call os.system("));
+}
+
 TEST_CASE("Pickle keys: attributes of dicts without room are followed") {
   const std::string object = Recall(0) + ")\x81";
   const std::string plant = Dict({NewText("append"), kSystem});

@@ -79,6 +79,7 @@ void PickleMachine::Collect() {
   for (const auto& [digits, value] : far_memo_) arena_.Mark(value);
   for (const auto& [path, value] : global_attributes_) arena_.Mark(value);
   for (const PickleValue name : names_) arena_.Mark(name);
+  for (const auto& [items, tuple] : shared_tuples_) arena_.Mark(tuple);
   for (const LooseAttribute& loose : loose_) arena_.Mark(loose.value);
   for (const LooseAttribute& loose : lost_) arena_.Mark(loose.value);
   for (const auto& [instance, list] : of_instances_) {

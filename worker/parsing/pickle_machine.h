@@ -404,7 +404,8 @@ class PickleMachine {
   PickleValue NameWithoutRoom(std::string_view text) const;
   PickleValue FarText(std::string_view text, PickleKind kind,
                       std::uint64_t offset, std::uint64_t size) const;
-  PickleValue TupleWithoutRoom(std::span<const PickleValue> items) const;
+  PickleValue TupleWithoutRoom(std::span<const PickleValue> items);
+  std::optional<PickleValue> SharedTuple(std::span<const PickleValue> items);
   bool MayNameAttribute(PickleValue key) const;
   bool HasNameOfAttribute(PickleValue dict) const;
   static void AddLoose(std::vector<LooseAttribute>* list, std::size_t most,
@@ -572,6 +573,9 @@ class PickleMachine {
   std::unordered_map<std::uint64_t, std::vector<LooseAttribute>> of_instances_;
   bool instances_full_ = false;
   std::uint64_t instances_ = 0;  // That were made.
+  // Tuples with a name in them that there was no room for: many objects are
+  // made with the same one. By their items, then kEmpty.
+  std::map<std::array<PickleValue, 3>, PickleValue> shared_tuples_;
   // What was put into dicts that there was no room for.
   std::vector<LooseAttribute> lost_;
   std::array<PickleValue, kLookedUp.size()> names_;

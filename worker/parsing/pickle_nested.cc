@@ -189,7 +189,10 @@ Form FormOf(std::string_view head, std::uint32_t guesses) {
   }
   if (MayBeMarshalCode(head)) return Form::kMarshal;
   if (IsPacked(head)) return Form::kPacked;
-  if (LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)))) return Form::kRaw;
+  if (LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)),
+                      PickleDoubt::kString)) {
+    return Form::kRaw;
+  }
   const std::string_view some = head.substr(0, kProbeEncoded);
   if (MayBeLatin1(head) &&
       Promises(Form::kLatin1, WholeCharacters(some), guesses)) {
@@ -231,7 +234,8 @@ bool IsDullCode(std::string_view head) {
   return !MayPromise(Form::kBase64, digits, 0) &&
          !MayPromise(Form::kHex, EvenPart(HexPart(digits)), 0) &&
          !MayBeMarshalCode(head) && !IsPacked(head) &&
-         !LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)));
+         !LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)),
+                          PickleDoubt::kString);
 }
 
 bool MayBeEncoded(std::string_view head) {

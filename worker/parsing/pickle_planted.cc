@@ -66,10 +66,39 @@ void PickleMachine::Lose(PickleValue key, PickleValue value) {
   AddLoose(&lost_, kMaxLost, known ? arena_.text(key) : kAnyName, value);
 }
 
+// A tuple of a name and other values without nodes, as copyreg's functions are
+// given for each object; nothing for others.
+std::optional<PickleValue> PickleMachine::SharedTuple(
+    std::span<const PickleValue> items) {
+  const auto is = [](PickleKind kind) {
+    return [kind](PickleValue item) { return item.Is(kind); };
+  };
+  std::array<PickleValue, 3> key;
+  key.fill(PickleMemo::kEmpty);
+  if (items.size() > key.size() ||
+      std::ranges::any_of(items, is(Kind::kNode)) ||
+      std::ranges::none_of(items, is(Kind::kGlobal))) {
+    return std::nullopt;
+  }
+  std::ranges::copy(items, key.begin());
+  if (const auto known = shared_tuples_.find(key);
+      known != shared_tuples_.end()) {
+    return known->second;
+  }
+  const PickleValue made = arena_.AddSpare(
+      NodeKind::kTuple, items[0], items.size() > 1 ? items[1] : PickleValue(),
+      items.size() > 2 ? items[2] : PickleValue(),
+      static_cast<std::uint16_t>(items.size()));
+  if (!made.Is(Kind::kNode)) return std::nullopt;
+  shared_tuples_.emplace(key, made);
+  return made;
+}
+
 // What is kept of a tuple that there was no room for. One of two values may be
 // a state: dicts that have no nodes are told of by lost_, others are unknown.
 PickleValue PickleMachine::TupleWithoutRoom(
-    std::span<const PickleValue> items) const {
+    std::span<const PickleValue> items) {
+  if (const auto shared = SharedTuple(items)) return *shared;
   const bool unknown =
       items.size() == 2 &&
       std::any_of(items.begin(), items.end(), [this](PickleValue item) {

@@ -28,6 +28,50 @@ bool IsDottedName(std::string_view text) {
          !(text[0] >= '0' && text[0] <= '9');
 }
 
+// True for an opcode whose value STACK_GLOBAL raises on: it is no str, nor
+// anything that may be one.
+bool PushesNoText(PickleOp op) {
+  using enum PickleOp;
+  switch (op) {
+    case kNone:
+    case kNewTrue:
+    case kNewFalse:
+    case kInt:
+    case kBinInt:
+    case kBinInt1:
+    case kBinInt2:
+    case kLong:
+    case kLong1:
+    case kLong4:
+    case kFloat:
+    case kBinFloat:
+    case kEmptyTuple:
+    case kTuple:
+    case kTuple1:
+    case kTuple2:
+    case kTuple3:
+    case kEmptyList:
+    case kList:
+    case kEmptyDict:
+    case kDict:
+    case kEmptySet:
+    case kFrozenSet:
+    case kShortBinBytes:
+    case kBinBytes:
+    case kBinBytes8:
+    case kByteArray8:
+    case kNextBuffer:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool LeavesTop(PickleOp op) {
+  return op == PickleOp::kMemoize || op == PickleOp::kPut ||
+         op == PickleOp::kBinPut || op == PickleOp::kLongBinPut;
+}
+
 /// Walks opcodes; each Step() is one.
 class Walk {
  public:
@@ -38,6 +82,8 @@ class Walk {
   End Step();
   std::size_t opcodes() const { return opcodes_; }
   bool named() const { return named_; }
+  /// True if all that it can name are codes of the extension registry.
+  bool names_codes_alone() const { return codes_ && !imports_; }
   /// Opcodes that are not marks.
   std::size_t values() const { return values_; }
 
@@ -50,9 +96,13 @@ class Walk {
   std::string_view rest_;
   std::vector<std::size_t> marks_;
   std::size_t depth_ = 0;
+  // Of the values on top, one bit each: set if it is no text.
+  std::uint64_t no_text_ = 0;
   std::size_t opcodes_ = 0;
   std::size_t values_ = 0;
   bool named_ = false;
+  bool imports_ = false;
+  bool codes_ = false;
 };
 
 bool Walk::TakeLine(std::string_view* line) {
@@ -143,15 +193,24 @@ bool Walk::Effect(PickleOp op, const PickleOpInfo& info) {
     marks_.pop_back();
     return true;
   }
+  const std::uint64_t before = no_text_;
+  if (op == PickleOp::kStackGlobal && (before & 3U) != 0) return false;
   if (info.pops < 0) {
     if (marks_.empty()) return false;
+    const std::size_t popped = depth_ - marks_.back();
+    no_text_ = popped < 64 ? no_text_ >> popped : 0;
     depth_ = marks_.back();
     marks_.pop_back();
   } else {
     const std::size_t fence = marks_.empty() ? 0 : marks_.back();
     if (depth_ - fence < static_cast<std::size_t>(info.pops)) return false;
     depth_ -= static_cast<std::size_t>(info.pops);
+    no_text_ >>= info.pops;
   }
+  for (int i = 0; i < info.pushes; ++i) {
+    no_text_ = no_text_ << 1 | (PushesNoText(op) ? 1U : 0U);
+  }
+  if (LeavesTop(op)) no_text_ = before;
   depth_ += static_cast<std::size_t>(info.pushes);
   return true;
 }
@@ -168,8 +227,12 @@ Walk::End Walk::Step() {
   ++opcodes_;
   if (op != PickleOp::kMark) ++values_;
   if (op == PickleOp::kStackGlobal || op == PickleOp::kNewObj) named_ = true;
+  if (op == PickleOp::kStackGlobal) imports_ = true;
+  if (op == PickleOp::kExt1 || op == PickleOp::kExt2 || op == PickleOp::kExt4) {
+    codes_ = true;
+  }
   if (operand == End::kHeadEnds) return operand;
-  if (info.operand == PickleOperand::kTwoLines) named_ = true;
+  if (info.operand == PickleOperand::kTwoLines) named_ = imports_ = true;
   return op == PickleOp::kStop ? End::kStop : End::kGoesOn;
 }
 
@@ -207,6 +270,9 @@ bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
     if (end == Walk::End::kBad) return loose || walk.opcodes() >= 4;
     return loose || walk.opcodes() >= 2;
   }
+  // Whoever registers a code names what it stands for, and picklers that write
+  // codes write a header. Of a hundred thousand digests one reads so by chance.
+  if (doubt == PickleDoubt::kString && walk.names_codes_alone()) return false;
   switch (end) {
     case Walk::End::kStop:
       return loose || walk.named() || walk.opcodes() >= 4;

@@ -263,7 +263,7 @@ class PickleMachine::Hot {
     if (r.top - fence_ < 2) return false;
     const PickleValue list = r.top[-2];
     const bool known = list.IsNode(PickleNodeKind::kList);
-    if (!known && !Drops(list)) return false;
+    if (!known && !Drops(list)) return Handle(r, &PickleMachine::DoAppend);
     if (known) m_.arena_.AppendAll(list, {r.top - 1, 1});
     --r.top;
     ++r.at;
@@ -280,9 +280,9 @@ class PickleMachine::Hot {
     if (known) m_.arena_.AppendAll(target, {first, r.top});
     return true;
   }
-  /// Dicts take pairs; what else takes them is for the handlers.
+  /// Dicts take pairs; what else takes them is for the handlers. REQUIRES: an
+  /// even number from |first| on.
   bool PutPairs(const Place& r, PickleValue target, const PickleValue* first) {
-    if ((r.top - first) % 2 != 0) return false;
     if (Drops(target)) return !AnyName(r, first);
     if (!target.IsNode(PickleNodeKind::kDict)) return false;
     if (AnyUnhashable(r, first, 2)) return false;
@@ -330,8 +330,21 @@ class PickleMachine::Hot {
     return Push(r, made, 1);
   }
   bool SetItem(Place& r) {
-    if (r.top - fence_ < 3 || !PutPairs(r, r.top[-3], r.top - 2)) return false;
+    if (r.top - fence_ < 3) return false;
+    if (!PutPairs(r, r.top[-3], r.top - 2)) {
+      return Handle(r, &PickleMachine::DoSetItem);
+    }
     r.top -= 2;
+    ++r.at;
+    return true;
+  }
+  /// Executes the opcode by its handler. REQUIRES: it is one byte long, and
+  /// there is on the stack what it takes.
+  bool Handle(Place& r, Handler handler) {
+    m_.PlaceAt(r.at, r.top);
+    (m_.*handler)();
+    r.top = m_.stack_.end();
+    fence_ = m_.stack_.data() + m_.fence_;
     ++r.at;
     return true;
   }
@@ -344,13 +357,11 @@ class PickleMachine::Hot {
         (kReduces || m_.global_attributes_.empty())) {
       r.top[-2] = m_.ResultOf(r.top[-2], r.top[-1], OffsetOf(r.at));
       --r.top;
-    } else {
-      m_.PlaceAt(r.at, r.top);
-      kReduces ? m_.DoReduce() : m_.DoNewObj();
-      r.top = m_.stack_.end();
+      ++r.at;
+      return true;
     }
-    ++r.at;
-    return true;
+    return Handle(
+        r, kReduces ? &PickleMachine::DoReduce : &PickleMachine::DoNewObj);
   }
   /// Ends the loop if bytes follow that are no opcodes.
   bool Build(Place& r) {
@@ -367,10 +378,16 @@ class PickleMachine::Hot {
     if (m_.marks_.empty()) return false;
     const PickleValue* const first = m_.stack_.data() + m_.marks_.back();
     if (m_.marks_.back() <= FenceBelowMark()) return false;
-    const bool put = kind == PickleNodeKind::kDict
-                         ? PutPairs(r, first[-1], first)
-                         : PutItems(r, first[-1], kind, first);
-    if (!put) return false;
+    const bool pairs = kind == PickleNodeKind::kDict;
+    if (pairs && (r.top - first) % 2 != 0) return false;
+    const bool put = pairs ? PutPairs(r, first[-1], first)
+                           : PutItems(r, first[-1], kind, first);
+    if (!put) {
+      return Handle(r, pairs ? &PickleMachine::DoSetItems
+                       : kind == PickleNodeKind::kList
+                           ? &PickleMachine::DoAppends
+                           : &PickleMachine::DoAddItems);
+    }
     TakeMark(r);
     ++r.at;
     return true;

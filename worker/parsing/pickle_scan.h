@@ -49,6 +49,7 @@ PickleEnd ScanPickleIn(ScanContext& context, ByteSource& source,
 /// How much a walk over the first opcodes must show.
 enum class PickleDoubt : std::uint8_t {
   kStrict,  ///< Must not claim text or chance bytes: for unknown files.
+  kString,  ///< Nor the digests that fill whole pickles: for strings.
   kLoose,   ///< Something says already that it is a pickle.
 };
 

@@ -55,6 +55,17 @@ void PickleArena::AddPage() {
   pages_.push_back(reinterpret_cast<PickleNode*>(memory_.Take(kBytes)));
 }
 
+PickleValue PickleArena::AddSpare(PickleNodeKind kind, PickleValue a,
+                                  PickleValue b, PickleValue c,
+                                  std::uint16_t kept) {
+  if (!free_.empty() || nodes_ < kMaxNodes) return Add(kind, a, b, c, kept);
+  if (nodes_ >= kMaxNodes + kSpareNodes) {
+    return PickleValue::Of(PickleKind::kData);
+  }
+  if (nodes_ >> kPageBits == pages_.size()) AddPage();
+  return Make(nodes_++, kind, a, b, c, kept);
+}
+
 bool PickleArena::ReserveText(std::size_t size) {
   if (!slabs_.empty() && slab_used_ + size <= kSlabBytes) return true;
   if (slabs_full_) {

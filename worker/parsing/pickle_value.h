@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -126,7 +127,7 @@ class PickleValue {
     return IsNode(PickleNodeKind::kText) || IsNode(PickleNodeKind::kBytes);
   }
 
-  constexpr bool operator==(const PickleValue&) const = default;
+  constexpr auto operator<=>(const PickleValue&) const = default;
 
  private:
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << 56) - 1;
@@ -166,6 +167,7 @@ inline constexpr std::size_t kPickleShortText = sizeof(PickleNode::items);
 class PickleArena {
  public:
   static constexpr std::size_t kMaxNodes = 400'000;  // 16 MB
+  static constexpr std::size_t kSpareNodes = 4096;
   static constexpr std::size_t kSlabBytes = 64 << 10;
   static constexpr std::size_t kMaxSlabs = 192;         // 12 MB
   static constexpr std::size_t kMaxTextBytes = 4096;    // Kept of a string.
@@ -205,12 +207,11 @@ class PickleArena {
                   PickleValue c = {}, std::uint16_t kept = 0) {
     const std::uint32_t index = Allocate();
     if (index == 0) return PickleValue::Of(PickleKind::kData);
-    PickleNode& made = Begin(index, kind, kept, kept);
-    made.items[0] = a;
-    made.items[1] = b;
-    made.items[2] = c;
-    return PickleValue::Node(kind, index);
+    return Make(index, kind, a, b, c, kept);
   }
+  /// The same from what is left when there is no room, for what matters most.
+  PickleValue AddSpare(PickleNodeKind kind, PickleValue a, PickleValue b,
+                       PickleValue c, std::uint16_t kept);
   /// Appends to a container. Past kMaxKept only values that can be called or
   /// that hold such are kept.
   void Append(PickleValue container, PickleValue item) {
@@ -311,6 +312,14 @@ class PickleArena {
     }
     if (since_sweep_ >= patience_) wants_collection_ = true;
     return 0;
+  }
+  PickleValue Make(std::uint32_t index, PickleNodeKind kind, PickleValue a,
+                   PickleValue b, PickleValue c, std::uint16_t kept) {
+    PickleNode& made = Begin(index, kind, kept, kept);
+    made.items[0] = a;
+    made.items[1] = b;
+    made.items[2] = c;
+    return PickleValue::Node(kind, index);
   }
   // A node without its items.
   PickleNode& Begin(std::uint32_t index, PickleNodeKind kind,

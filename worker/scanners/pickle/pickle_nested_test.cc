@@ -177,6 +177,31 @@ TEST_CASE("Nested pickles: protocol 0 is found, too") {
   CHECK(FindsCall(ScanString(Deflate(System(0), kZlibBits))));
 }
 
+TEST_CASE("Nested pickles: digests that read as opcodes are left alone") {
+  // As digits or as bytes they are opcodes that name nothing, from the first
+  // to a STOP or a name that no unpickler takes.
+  const std::string text = GENERATE(
+      as<std::string>{},
+      "830fb35d935154afde7c78ac292c3d530dd5ab3b4f1b2d71b660f38b323e32fd",
+      "5d836b2c5d9317ed97aa5c5acc779818c8ebec50fcbcad00e2e5431e526b624e",
+      "5d9795f5dd51241f2bbe6393e3da775c2c85dc37db5fb679c187ecaf073763ef");
+  CHECK(ScanString(text).findings.empty());
+}
+
+TEST_CASE("Nested pickles: codes of the registry count beside a name") {
+  const std::string pickle = PickleBuilder()
+                                 .Op(PickleOp::kExt1)
+                                 .Byte(7)
+                                 .Global("os", "system")
+                                 .Text("id")
+                                 .Tuple1()
+                                 .Reduce()
+                                 .Stop()
+                                 .substr(2);
+  CHECK(WorstSeverity(ScanString(Hex(pickle))) == Severity::kHigh);
+  CHECK(WorstSeverity(ScanString(Base64(pickle))) == Severity::kHigh);
+}
+
 TEST_CASE("Nested pickles: strings of real models are left alone") {
   const std::string text = GENERATE(
       as<std::string>{}, "transformer_h_0_attn_weight_and_more",
