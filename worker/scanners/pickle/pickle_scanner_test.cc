@@ -98,6 +98,38 @@ TEST_CASE("Pickle scanner: a vetted callable is judged by what it is given") {
                           "a.pkl")));
 }
 
+TEST_CASE("Pickle scanner: plain calls of a class hide none that is not") {
+  // Calls and states of plain data are passed over, once the class is known.
+  const auto scan_after = [](const std::string& rest) {
+    PickleBuilder builder;
+    builder.Global("collections", "OrderedDict").Put(0).Pop();
+    for (int i = 0; i < 3; ++i) {
+      builder.Get(0).EmptyTuple().Reduce().Pop();
+      builder.Get(0).Text("x").Tuple1().Op(Op::kNewObj);
+      builder.Op(Op::kEmptyDict).Text("x").Int(1).Op(Op::kSetItem);
+      builder.Build().Pop();
+    }
+    builder.Raw(rest);
+    // The end of a stream is not for the loop that does so.
+    for (int i = 0; i < 20; ++i) builder.Op(Op::kNone).Pop();
+    return WorstSeverity(ScanBytes(builder.Op(Op::kNone).Stop(), "a.pkl"));
+  };
+  const std::string made = PickleBuilder(0).Get(0).bytes();
+  const std::string system = PickleBuilder(0).Global("os", "system").bytes();
+  const std::string dict =
+      "}" + PickleBuilder(0).Text("f").bytes() + system + "s";
+  CHECK(scan_after(made + ")R0") == Severity::kInfo);
+  for (const std::string& rest :
+       {made + system + "\x85R0", made + system + "\x85\x81" + "0",
+        made + "]" + system + "a\x85R0", made + dict + "\x85\x81" + "0",
+        made + ")" + dict + "\x92" + "0", made + ")R" + dict + "b0",
+        made + ")\x81" + dict + "N\x86" + "b0",
+        made + "}" + PickleBuilder(0).Text("__new__").bytes() + system + "sb0" +
+            made + ")\x81" + "0"}) {
+    CHECK(scan_after(rest) >= Severity::kHigh);
+  }
+}
+
 TEST_CASE("Pickle scanner: an attribute path is judged whole") {
   for (const auto& [module, name] :
        {std::pair{"torch.serialization", "os.system"},
