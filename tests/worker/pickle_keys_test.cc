@@ -238,6 +238,28 @@ TEST_CASE("Pickle keys: what copyreg makes without room is told") {
             .starts_with("call os.system("));
 }
 
+TEST_CASE("Pickle keys: names that there is no room for twice are told") {
+  // More tuples than are shared, none like another but for the class.
+  std::string rest;
+  for (int i = 0; i < 5000; ++i) {
+    rest += Name("copyreg", "_reconstructor") + "(" + Recall(0) + Recall(1) +
+            PickleBuilder(0).Int(i).bytes() + "tR0";
+  }
+  for (const std::string& event : EventsWithoutRoom("", rest))
+    CHECK_FALSE(event.starts_with("call?"));
+}
+
+TEST_CASE("Pickle keys: a memo full of one number keeps no garbage alive") {
+  std::string bytes =
+      PickleBuilder().bytes() + Name("m", "C") + "\x94" + "0K\x01";
+  bytes.append(PickleArena::kMaxNodes, '\x94');
+  bytes += "0";
+  for (std::size_t i = 0; i < PickleArena::kMaxNodes + 5000; ++i) bytes += "]0";
+  const Events events =
+      RunPickle(bytes + Recall(0) + NewText("id") + "\x85R.").events;
+  CHECK(events.back() == "call m.C('id')");
+}
+
 TEST_CASE("Pickle keys: attributes of dicts without room are followed") {
   const std::string object = Recall(0) + ")\x81";
   const std::string plant = Dict({NewText("append"), kSystem});

@@ -70,7 +70,7 @@ bool PickleMachine::StackFull() {
 
 void PickleMachine::Collect() {
   // Picklers put all that they can into the memo, which keeps it.
-  if (memo_.size() > arena_.heads() / 8 * 7) {
+  if (memo_.HasMoreNodesThan(arena_.heads() / 8 * 7)) {
     arena_.PutOffCollection();
     return;
   }

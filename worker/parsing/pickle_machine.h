@@ -575,7 +575,7 @@ class PickleMachine {
   std::uint64_t instances_ = 0;  // That were made.
   // Tuples with a name in them that there was no room for: many objects are
   // made with the same one. By their items, then kEmpty.
-  std::map<std::array<PickleValue, 3>, PickleValue> shared_tuples_;
+  std::map<std::array<PickleValue, 4>, PickleValue> shared_tuples_;
   // What was put into dicts that there was no room for.
   std::vector<LooseAttribute> lost_;
   std::array<PickleValue, kLookedUp.size()> names_;

@@ -75,6 +75,21 @@ std::size_t PickleMemo::roots() const {
   return pages_.size() * kPage + sparse_.size();
 }
 
+bool PickleMemo::HasMoreNodesThan(std::size_t count) const {
+  if (size_ <= count) return false;
+  std::size_t found = 0;
+  std::uint32_t youngest = 0;
+  for (const Page* page : pages_) {
+    for (const PickleValue value : *page) {
+      const bool next = value.Is(PickleKind::kNode) && value.index() > youngest;
+      found += next ? 1 : 0;
+      youngest = next ? value.index() : youngest;
+    }
+    if (found > count) return true;
+  }
+  return false;
+}
+
 void PickleMemo::MarkAll(PickleArena& arena) const {
   for (const Page* page : pages_) {
     for (const PickleValue value : *page) arena.Mark(value);

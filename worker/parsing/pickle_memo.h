@@ -48,6 +48,9 @@ class PickleMemo {
   /// Entries that a collection has to mark.
   std::size_t roots() const;
   void MarkAll(PickleArena& arena) const;
+  /// True if the entries surely have more than |count| nodes among them, each
+  /// counted once: those that are younger than all nodes of entries before.
+  bool HasMoreNodesThan(std::size_t count) const;
 
  private:
   static constexpr std::uint32_t kPageBits = 10;

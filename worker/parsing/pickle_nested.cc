@@ -12,6 +12,7 @@
 #include "worker/containers/unpacked_source.h"
 #include "worker/parsing/digits.h"
 #include "worker/parsing/marshal_reader.h"
+#include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_scan.h"
 #include "worker/parsing/pickle_text.h"
 
@@ -236,6 +237,17 @@ bool IsDullCode(std::string_view head) {
          !MayBeMarshalCode(head) && !IsPacked(head) &&
          !LooksLikePickle(BytesOf(head.substr(0, kProbeBytes)),
                           PickleDoubt::kString);
+}
+
+// An opcode that needs nothing on the stack and leaves a value there, GET and
+// its kin aside: there is nothing in the memo yet.
+bool Pushes(char first) {
+  const auto code = static_cast<std::uint8_t>(first);
+  const auto op = static_cast<PickleOp>(code);
+  const PickleOpInfo& info = InfoOf(code);
+  return info.operand != PickleOperand::kInvalid && info.pops == 0 &&
+         info.pushes != 0 && op != PickleOp::kGet && op != PickleOp::kBinGet &&
+         op != PickleOp::kLongBinGet;
 }
 
 bool MayBeEncoded(std::string_view head) {
@@ -479,7 +491,9 @@ bool MayHoldPickle(std::string_view head) {
       return second == 0 || head.find('\n') != std::string_view::npos ||
              MayBeEncoded(head);
     default:
-      return MayBeEncoded(head) || IsBytecodeMagic(head);
+      return MayBeEncoded(head) || IsBytecodeMagic(head) ||
+             (Pushes(head[0]) &&
+              MayBecomePickle(BytesOf(head.substr(0, kStartBytes))));
   }
 }
 

@@ -67,29 +67,47 @@ void PickleMachine::Lose(PickleValue key, PickleValue value) {
 }
 
 // A tuple of a name and other values without nodes, as copyreg's functions are
-// given for each object; nothing for others.
+// given for each object; or of four with None at the end, as partials are.
+// Nothing for others.
 std::optional<PickleValue> PickleMachine::SharedTuple(
     std::span<const PickleValue> items) {
-  const auto is = [](PickleKind kind) {
-    return [kind](PickleValue item) { return item.Is(kind); };
-  };
-  std::array<PickleValue, 3> key;
-  key.fill(PickleMemo::kEmpty);
+  std::array<PickleValue, 4> key;
   if (items.size() > key.size() ||
-      std::ranges::any_of(items, is(Kind::kNode)) ||
-      std::ranges::none_of(items, is(Kind::kGlobal))) {
+      (items.size() == key.size() && !items.back().Is(Kind::kNone))) {
     return std::nullopt;
   }
+  bool named = false;
+  for (const PickleValue item : items) {
+    if (item.Is(Kind::kNode)) return std::nullopt;
+    named = named || item.Is(Kind::kGlobal);
+  }
+  if (!named) return std::nullopt;
+  key.fill(PickleMemo::kEmpty);
   std::ranges::copy(items, key.begin());
+  // What differs from one object to the next is given up before there is no
+  // room for what they are made of.
+  if (shared_tuples_.size() >= PickleArena::kSpareNodes / 2) {
+    std::ranges::replace_if(
+        key,
+        [](PickleValue item) {
+          return item.kind() > Kind::kBool && !item.Is(Kind::kEmptyTuple) &&
+                 !item.Is(Kind::kGlobal) && item != PickleMemo::kEmpty;
+        },
+        PickleValue::Of(Kind::kData));
+  }
   if (const auto known = shared_tuples_.find(key);
       known != shared_tuples_.end()) {
     return known->second;
   }
-  const PickleValue made = arena_.AddSpare(
-      NodeKind::kTuple, items[0], items.size() > 1 ? items[1] : PickleValue(),
-      items.size() > 2 ? items[2] : PickleValue(),
-      static_cast<std::uint16_t>(items.size()));
+  const auto size = static_cast<std::uint16_t>(items.size());
+  const auto item = [&](std::size_t i) {
+    return i < size ? key[i] : PickleValue();
+  };
+  const PickleValue made =
+      arena_.AddSpare(NodeKind::kTuple, item(0), item(1), item(2),
+                      std::min<std::uint16_t>(size, 3));
   if (!made.Is(Kind::kNode)) return std::nullopt;
+  arena_.node(made).count = size;
   shared_tuples_.emplace(key, made);
   return made;
 }

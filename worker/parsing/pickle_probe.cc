@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t kMaxOpcodes = 512;
 constexpr std::size_t kEnoughOpcodes = 48;
+// Chance data of a digest; and what may hold another pickle.
+constexpr std::size_t kMaxDigest = 64;
+constexpr std::size_t kLeastLongText = 12;
 
 bool IsNameByte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -60,11 +63,16 @@ bool PushesNoText(PickleOp op) {
     case kBinBytes:
     case kBinBytes8:
     case kByteArray8:
-    case kNextBuffer:
       return true;
     default:
       return false;
   }
+}
+
+bool Calls(PickleOp op) {
+  return op == PickleOp::kInst || op == PickleOp::kReduce ||
+         op == PickleOp::kObj || op == PickleOp::kNewObj ||
+         op == PickleOp::kNewObjEx;
 }
 
 bool LeavesTop(PickleOp op) {
@@ -82,8 +90,12 @@ class Walk {
   End Step();
   std::size_t opcodes() const { return opcodes_; }
   bool named() const { return named_; }
-  /// True if all that it can name are codes of the extension registry.
-  bool names_codes_alone() const { return codes_ && !imports_; }
+  /// True if it called what it named: whatever follows comes too late.
+  bool called() const { return called_; }
+  /// True if all that it can name so far are codes of the extension registry,
+  /// and no operand has room for more.
+  bool names_codes_alone() const { return codes_ && !imports_ && !long_text_; }
+  std::string_view rest() const { return rest_; }
   /// Opcodes that are not marks.
   std::size_t values() const { return values_; }
 
@@ -103,6 +115,8 @@ class Walk {
   bool named_ = false;
   bool imports_ = false;
   bool codes_ = false;
+  bool called_ = false;
+  bool long_text_ = false;
 };
 
 bool Walk::TakeLine(std::string_view* line) {
@@ -162,6 +176,7 @@ Walk::End Walk::Operand(PickleOp op, const PickleOpInfo& info) {
       }
       if (size >> 48 != 0) return End::kBad;
       rest_.remove_prefix(info.size);
+      long_text_ = long_text_ || size >= kLeastLongText;
       if (size > rest_.size()) {
         rest_ = {};
         return End::kHeadEnds;
@@ -233,6 +248,7 @@ Walk::End Walk::Step() {
   }
   if (operand == End::kHeadEnds) return operand;
   if (info.operand == PickleOperand::kTwoLines) named_ = imports_ = true;
+  called_ = called_ || (imports_ && Calls(op));
   return op == PickleOp::kStop ? End::kStop : End::kGoesOn;
 }
 
@@ -255,7 +271,7 @@ bool MayBecomePickle(std::span<const std::byte> start) {
   if (text.size() < 2 || HasHeader(text)) return true;
   Walk walk(text);
   // What is bad stays bad, however it goes on.
-  return RunToEnd(&walk) != Walk::End::kBad ||
+  return RunToEnd(&walk) != Walk::End::kBad || walk.called() ||
          (walk.named() && walk.opcodes() >= 4);
 }
 
@@ -272,7 +288,11 @@ bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
   }
   // Whoever registers a code names what it stands for, and picklers that write
   // codes write a header. Of a hundred thousand digests one reads so by chance.
-  if (doubt == PickleDoubt::kString && walk.names_codes_alone()) return false;
+  if (doubt == PickleDoubt::kString && text.size() <= kMaxDigest &&
+      walk.names_codes_alone() &&
+      !LooksLikePickle(BytesOf(walk.rest()), PickleDoubt::kLoose)) {
+    return false;
+  }
   switch (end) {
     case Walk::End::kStop:
       return loose || walk.named() || walk.opcodes() >= 4;
@@ -281,7 +301,8 @@ bool LooksLikePickle(std::span<const std::byte> head, PickleDoubt doubt) {
       return walk.values() >= (walk.named() ? 2U : loose ? 3U : 6U);
     case Walk::End::kBad:
       // After a name and its call the payload has run.
-      return walk.named() && walk.opcodes() >= (loose ? 1 : 4);
+      return walk.called() ||
+             (walk.named() && walk.opcodes() >= (loose ? 1 : 4));
     case Walk::End::kGoesOn:
       return walk.values() >= kEnoughOpcodes;
   }

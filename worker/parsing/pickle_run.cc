@@ -232,7 +232,11 @@ class PickleMachine::Hot {
     PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple, first[0],
                                      size > 1 ? first[1] : PickleValue(),
                                      size > 2 ? first[2] : PickleValue(), size);
-    if (made.Is(PickleKind::kData)) [[unlikely]] {
+    // Of numbers and forgotten texts nothing is kept.
+    const bool plain = std::all_of(first, first + size, [](PickleValue item) {
+      return item.kind() < PickleKind::kGlobal;
+    });
+    if (!plain && made.Is(PickleKind::kData)) [[unlikely]] {
       made = m_.TupleWithoutRoom({first, size});
     }
     r.top -= size;

@@ -59,10 +59,11 @@ std::vector<PickleValue> DictsOf(const PickleMachine& machine,
 }
 
 // True if |state| is a dict that is known whole, with texts for keys that
-// |wanted| is true for.
-template <typename Wanted>
+// |wanted| is true for. |look| is called with the values, up to a key that is
+// not wanted.
+template <typename Wanted, typename Look>
 bool HasOnlyKeys(const PickleArena& arena, PickleValue state,
-                 const Wanted& wanted) {
+                 const Wanted& wanted, const Look& look) {
   if (!state.IsNode(PickleNodeKind::kDict)) return false;
   const PickleNode& node = arena.node(state);
   if (node.touched || node.lost) return false;
@@ -70,6 +71,7 @@ bool HasOnlyKeys(const PickleArena& arena, PickleValue state,
   return !arena.AnyItem(
       state, PickleArena::kMaxKeptAlive, [&](PickleValue item) {
         is_key = !is_key;
+        if (!is_key) look(item);
         return is_key && !(item.IsNode(PickleNodeKind::kText) &&
                            wanted(arena.text(item)));
       });
@@ -78,8 +80,9 @@ bool HasOnlyKeys(const PickleArena& arena, PickleValue state,
 // True if every key of the state that matters can be seen.
 bool IsWhole(const PickleMachine& machine, PickleValue state) {
   return state.Is(PickleKind::kNone) ||
-         HasOnlyKeys(machine.arena(), state,
-                     [](std::string_view) { return true; });
+         HasOnlyKeys(
+             machine.arena(), state, [](std::string_view) { return true; },
+             [](PickleValue) {});
 }
 
 // What most objects get: none of the keys that are asked for below, however
@@ -87,17 +90,20 @@ bool IsWhole(const PickleMachine& machine, PickleValue state) {
 bool IsDullKey(std::string_view key) {
   return !key.empty() && key[0] != '_' && key != kFormula && IsAscii(key);
 }
-bool IsDullState(const PickleMachine& machine, PickleValue state) {
-  return HasOnlyKeys(machine.arena(), state, IsDullKey);
-}
 
-// The same, and holds nothing but numbers, texts and bytes.
-bool IsPlainState(const PickleArena& arena, PickleValue state) {
-  return HasOnlyKeys(arena, state, IsDullKey) &&
-         !arena.AnyItem(
-             state, PickleArena::kMaxKeptAlive, [](PickleValue item) {
-               return item.kind() >= PickleKind::kGlobal && !item.IsTextNode();
-             });
+struct StateLook {
+  bool dull = false;   // As above.
+  bool plain = false;  // And it holds nothing but numbers, texts and bytes.
+};
+StateLook LookAt(const PickleArena& arena, PickleValue state) {
+  StateLook look;
+  look.plain = true;
+  look.dull = HasOnlyKeys(arena, state, IsDullKey, [&](PickleValue value) {
+    look.plain = look.plain &&
+                 (value.kind() < PickleKind::kGlobal || value.IsTextNode());
+  });
+  look.plain = look.plain && look.dull;
+  return look;
 }
 
 // An attribute or item that was worked out at run time: it may be a module or
@@ -217,8 +223,9 @@ void PickleJudge::JudgeFormulaState(const PickleMachine& machine,
 void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
                           PickleValue state, std::uint64_t offset) {
   const std::uint32_t made_by = machine.ClassOf(object);
+  const StateLook look = LookAt(machine.arena(), state);
   if (made_by != kNoPickleGlobal && Know(machine, made_by).plain_states &&
-      (state.Is(PickleKind::kData) || IsPlainState(machine.arena(), state))) {
+      (state.Is(PickleKind::kData) || look.plain)) {
     return;
   }
   const std::uint32_t found = FindIn(machine, state, Sought::kDanger);
@@ -268,7 +275,7 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
           object, state, offset);
     }
   }
-  if (IsDullState(machine, state)) return;
+  if (look.dull) return;
   JudgeHooks(machine, object, state, offset);
   JudgeScipyState(machine, object, state, offset);
   JudgeFormulaState(machine, object, state, offset);

@@ -198,8 +198,63 @@ TEST_CASE("Nested pickles: codes of the registry count beside a name") {
                                  .Reduce()
                                  .Stop()
                                  .substr(2);
-  CHECK(WorstSeverity(ScanString(Hex(pickle))) == Severity::kHigh);
-  CHECK(WorstSeverity(ScanString(Base64(pickle))) == Severity::kHigh);
+  // Behind what has an end of its own, or is too long to be a digest; inside
+  // another string.
+  std::string filler = "(\x82\x01t0";
+  for (int i = 0; i < 600; ++i) filler += "N0";
+  const std::string shell =
+      "]\x82\x01" + PickleBuilder(0).Text(Hex(System())).Pop().Stop();
+  for (const std::string& text :
+       {pickle, "]\x82\x01\x85." + System(), "]\x82\x01\x85." + System(0),
+        filler + pickle, shell}) {
+    CHECK(WorstSeverity(ScanString(text)) == Severity::kHigh);
+    CHECK(WorstSeverity(ScanString(Hex(text))) == Severity::kHigh);
+    CHECK(WorstSeverity(ScanString(Base64(text))) == Severity::kHigh);
+  }
+}
+
+TEST_CASE("Nested pickles: whatever opcode they begin with, they are found") {
+  for (const std::string_view begin : {"N0",
+                                       "I1\n0",
+                                       "K\x01"
+                                       "0",
+                                       "J\1\1\1\1"
+                                       "0",
+                                       "F1\n0",
+                                       "L1L\n0",
+                                       "S'a'\n0",
+                                       "Va\n0",
+                                       "U\1a0",
+                                       "X\1\0\0\0a0",
+                                       "C\1a0",
+                                       "Pid\n0",
+                                       "\x88"
+                                       "0",
+                                       "\x8a\1\1"
+                                       "0",
+                                       "\x8c\1a0",
+                                       "\x8f"
+                                       "0",
+                                       "\x97"
+                                       "0",
+                                       ")0",
+                                       "]0",
+                                       "}0",
+                                       "(1"}) {
+    const std::string_view whole =
+        begin[0] == 'X' ? std::string_view("X\1\0\0\0a0", 7) : begin;
+    INFO(whole);
+    CHECK(FindsCall(ScanString(std::string(whole) + System(0))));
+  }
+}
+
+TEST_CASE("Nested pickles: a call counts, however soon the stream is broken") {
+  for (const std::string_view end : {")\x93.", "\xff\xff\xff\xff", "]0000"}) {
+    const std::string pickle = "(icode\ninteract\n" + std::string(end);
+    CHECK(WorstSeverity(ScanString(pickle)) == Severity::kHigh);
+    CHECK(WorstSeverity(ScanString(Base64(pickle))) == Severity::kHigh);
+    CHECK(WorstSeverity(ScanBytes(pickle, "a")) == Severity::kCritical);
+  }
 }
 
 TEST_CASE("Nested pickles: strings of real models are left alone") {
