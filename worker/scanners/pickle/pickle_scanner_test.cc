@@ -119,13 +119,17 @@ TEST_CASE("Pickle scanner: plain calls of a class hide none that is not") {
   const std::string dict =
       "}" + PickleBuilder(0).Text("f").bytes() + system + "s";
   CHECK(scan_after(made + ")R0") == Severity::kInfo);
-  for (const std::string& rest :
-       {made + system + "\x85R0", made + system + "\x85\x81" + "0",
-        made + "]" + system + "a\x85R0", made + dict + "\x85\x81" + "0",
-        made + ")" + dict + "\x92" + "0", made + ")R" + dict + "b0",
-        made + ")\x81" + dict + "N\x86" + "b0",
-        made + "}" + PickleBuilder(0).Text("__new__").bytes() + system + "sb0" +
-            made + ")\x81" + "0"}) {
+  const std::string bad[] = {made + system + "\x85R0",
+                             made + system + "\x85\x81" + "0",
+                             made + "]" + system + "a\x85R0",
+                             made + dict + "\x85\x81" + "0",
+                             made + ")" + dict + "\x92" + "0",
+                             made + ")R" + dict + "b0",
+                             made + ")\x81" + dict + "N\x86" + "b0",
+                             made + "}" +
+                                 PickleBuilder(0).Text("__new__").bytes() +
+                                 system + "sb0" + made + ")\x81" + "0"};
+  for (const std::string& rest : bad) {
     CHECK(scan_after(rest) >= Severity::kHigh);
   }
 }
