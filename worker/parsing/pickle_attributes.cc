@@ -26,6 +26,11 @@ bool PickleMachine::MayBeAnything(PickleValue value) {
          value.IsNode(NodeKind::kCall) || value.IsNode(NodeKind::kAttribute);
 }
 
+bool PickleMachine::MayBeText(PickleValue value) {
+  return MayBeAnything(value) || value.Is(Kind::kFarText) ||
+         value.IsNode(NodeKind::kText);
+}
+
 bool PickleMachine::IsBytes(PickleValue value) {
   return value.Is(Kind::kFarBytes) || value.IsNode(NodeKind::kBytes);
 }
@@ -82,9 +87,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
   }
   if (target.Is(Kind::kGlobal)) {
     const PickleValue items = arena_.Add(NodeKind::kList);
-    for (std::size_t i = start; i < stack_.size(); ++i) {
-      arena_.Append(items, stack_[i]);
-    }
+    arena_.AppendAll(items, stack_.all().subspan(start));
     observer_.OnModify(*this, target, items, op_offset_);
   }
   if (target.IsNode(NodeKind::kCall)) {
@@ -93,9 +96,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
   const Planted extend = FindPlanted(target, kExtend);
   if (!extend.values.empty() || extend.any) {
     const PickleValue items = arena_.Add(NodeKind::kList);
-    for (std::size_t i = start; i < stack_.size(); ++i) {
-      arena_.Append(items, stack_[i]);
-    }
+    arena_.AppendAll(items, stack_.all().subspan(start));
     CallPlanted(PickleCall::Via::kAppend, extend,
                 arena_.Add(NodeKind::kTuple, items, {}, {}, 1));
   }
@@ -217,8 +218,7 @@ void PickleMachine::CheckState(PickleValue object, PickleValue state) {
 
 void PickleMachine::CheckSlotNames(const std::vector<PickleValue>& pairs) {
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (!pairs[i].IsNode(NodeKind::kText) && !pairs[i].Is(Kind::kFarText) &&
-        !MayBeAnything(pairs[i])) {
+    if (!MayBeText(pairs[i])) {
       // Unless a class has a __setstate__ of its own.
       Note(Problem::kReadersDiffer, "the name of a slot is no text");
       return;
@@ -274,10 +274,8 @@ void PickleMachine::BindPartial(PickleValue object, PickleValue state) {
   const PickleValue bound = arena_.Add(NodeKind::kTuple);
   arena_.Append(bound, (*parts)[0]);
   if (parts->size() > 1) {
-    for (const PickleValue value :
-         ArgumentsOf((*parts)[1]).value_or(Values())) {
-      arena_.Append(bound, value);
-    }
+    const auto arguments = ArgumentsOf((*parts)[1]).value_or(Values());
+    arena_.AppendAll(bound, arguments);
   }
   arena_.node(object).items[1] = bound;
   if (parts->size() > 3) PlantFrom(object, (*parts)[3], false);

@@ -75,13 +75,7 @@ bool PickleMachine::DoStackGlobal() {
   const PickleValue module = PopValue();
   for (const PickleValue part : {name, module}) {
     // An attribute of an import may be a string, planted there by BUILD.
-    const bool may_be_text =
-        part.Is(Kind::kGlobal) || part.Is(Kind::kFarText) ||
-        part.Is(Kind::kData) || part.Is(Kind::kUnknown) ||
-        part.Is(Kind::kInstance) || part.IsNode(PickleNodeKind::kText) ||
-        part.IsNode(PickleNodeKind::kCall) ||
-        part.IsNode(PickleNodeKind::kAttribute);
-    if (!may_be_text) {
+    if (!MayBeText(part)) {
       return Fail(Problem::kBadOperand, "STACK_GLOBAL of what is no text");
     }
   }
@@ -138,8 +132,7 @@ void PickleMachine::CheckKeywords(PickleValue keywords) {
   }
   const auto pairs = arena_.Items(keywords);
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (!MayBeAnything(pairs[i]) && !pairs[i].Is(Kind::kFarText) &&
-        !pairs[i].IsNode(PickleNodeKind::kText)) {
+    if (!MayBeText(pairs[i])) {
       Note(Problem::kRaises, "a keyword that is no text");
       return;
     }

@@ -43,7 +43,7 @@ class PickleCaller {
     if (values.empty()) return PickleValue::Of(Kind::kEmptyTuple);
     const PickleValue made = m_.arena_.Add(PickleNodeKind::kTuple);
     if (!made.Is(Kind::kNode)) return m_.TupleWithoutRoom(values);
-    for (const PickleValue value : values) m_.arena_.Append(made, value);
+    m_.arena_.AppendAll(made, values);
     return made;
   }
   // arguments[first..] as a tuple.

@@ -417,6 +417,7 @@ class PickleMachine {
   void Lose(PickleValue key, PickleValue value);
   void PlantLost(PickleValue object, bool slots);
   static bool MayBeAnything(PickleValue value);
+  static bool MayBeText(PickleValue value);
   static bool IsBytes(PickleValue value);
   bool Unhashable(PickleValue value, std::uint32_t depth,
                   std::uint32_t* budget) const;

@@ -364,7 +364,7 @@ void PickleMachine::CallPlantedNew(PickleValue callee, PickleValue arguments) {
   PickleValue all = PickleValue::Unknown(PickleMystery::kForgotten);
   if (const auto known = ArgumentsOf(arguments)) {
     all = arena_.Add(NodeKind::kTuple, callee, {}, {}, 1);
-    for (const PickleValue value : *known) arena_.Append(all, value);
+    arena_.AppendAll(all, *known);
   }
   CallPlanted(PickleCall::Via::kPlantedNew, planted, all);
 }

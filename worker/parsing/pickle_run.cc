@@ -256,7 +256,7 @@ class PickleMachine::Hot {
   bool AnyName(const Place& r, const PickleValue* first) const {
     for (const PickleValue* at = first; at < r.top; at += 2) {
       if (at->kind() < PickleKind::kData) continue;
-      // Most are texts of another length.
+      // Most are told without a call.
       const bool other = at->IsNode(PickleNodeKind::kText) &&
                          !MayBeLookedUp(m_.arena_.text(*at));
       if (!other && m_.MayNameAttribute(*at)) return true;

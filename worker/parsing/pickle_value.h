@@ -183,12 +183,12 @@ class PickleArena {
   /// Values that a sweep found not to be marked mean nothing after it.
   std::uint32_t sweeps() const { return sweeps_; }
   void BeginCollection();
-  /// Nodes that values have, at most: the rest continue others.
-  std::size_t heads() const { return nodes_ - continued_; }
-  /// Instead of all that, if next to nothing would be found.
-  void PutOffCollection();
   void Mark(PickleValue value);
   void Sweep(std::size_t roots);
+  /// Instead of all that, if next to nothing would be found.
+  void PutOffCollection();
+  /// Nodes that values have, at most: the rest continue others.
+  std::size_t heads() const { return nodes_ - continued_; }
 
   /// A str or bytes; nothing (kData) if there is no room or |text| is longer
   /// than kMaxTextBytes.
@@ -315,24 +315,18 @@ class PickleArena {
   }
   PickleValue Make(std::uint32_t index, PickleNodeKind kind, PickleValue a,
                    PickleValue b, PickleValue c, std::uint16_t kept) {
-    PickleNode& made = Begin(index, kind, kept, kept);
-    made.items[0] = a;
-    made.items[1] = b;
-    made.items[2] = c;
-    return PickleValue::Node(kind, index);
-  }
-  // A node without its items.
-  PickleNode& Begin(std::uint32_t index, PickleNodeKind kind,
-                    std::uint16_t kept, std::uint32_t count) {
     // Whole words, in place: what was there is not read, and no word is put
     // together in memory, to be waited for.
     static_assert(std::endian::native == std::endian::little);
     const std::array<std::uint64_t, 2> head = {
         static_cast<std::uint64_t>(kind) | std::uint64_t{kept} << 16,
-        std::uint64_t{count} << 32};
+        std::uint64_t{kept} << 32};
     PickleNode& made = cell(index);
     std::memcpy(static_cast<void*>(&made), head.data(), sizeof(head));
-    return made;
+    made.items[0] = a;
+    made.items[1] = b;
+    made.items[2] = c;
+    return PickleValue::Node(kind, index);
   }
   static void AddToCount(std::uint32_t* count, std::size_t more) {
     *count = static_cast<std::uint32_t>(

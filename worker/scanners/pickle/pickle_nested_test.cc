@@ -213,6 +213,20 @@ TEST_CASE("Nested pickles: codes of the registry count beside a name") {
   }
 }
 
+TEST_CASE("Nested pickles: a buffer of the loader may be a name") {
+  const std::string pickle = PickleBuilder(0)
+                                 .Mark()
+                                 .Op(PickleOp::kNextBuffer)
+                                 .Op(PickleOp::kNextBuffer)
+                                 .Op(PickleOp::kStackGlobal)
+                                 .Text("id")
+                                 .Tuple1()
+                                 .Reduce()
+                                 .Tuple()
+                                 .Stop();
+  CHECK(WorstSeverity(ScanString(pickle)) == Severity::kHigh);
+}
+
 TEST_CASE("Nested pickles: whatever opcode they begin with, they are found") {
   for (const std::string_view begin : {"N0",
                                        "I1\n0",
