@@ -6,5 +6,7 @@ option(SCANENGINE_BUILD_FUZZERS
        "Build libFuzzer targets (needs clang); without it they replay files" OFF)
 set(SCANENGINE_FUZZ_COVER "" CACHE STRING
     "Sources whose edges libFuzzer looks at, as patterns; empty: all")
+option(SCANENGINE_SMALL_PICKLE_LIMITS
+       "Pickles run out of room early, for fuzzing; never for use" OFF)
 set(SCANENGINE_SANITIZER "" CACHE STRING
     "Sanitizers for every target: address;undefined, or thread")

@@ -12,7 +12,7 @@ namespace scanengine {
 
 /// Writes down what a pickle does, one line an event: "import os.system",
 /// "call os.system('id')", "call <an item that is not known>()",
-/// "write numpy <- {...}", "problem 3".
+/// "write numpy <- {...}", "hook m.C().__reduce__ = os.system", "problem 3".
 class RecordingPickleObserver final : public PickleObserver {
  public:
   void OnImport(const PickleMachine& machine,
@@ -33,6 +33,12 @@ class RecordingPickleObserver final : public PickleObserver {
                 PickleValue state, std::uint64_t) override {
     events.push_back("write " + machine.Render(target, 100) + " <- " +
                      machine.Render(state, 100));
+  }
+  void OnHook(const PickleMachine& machine, PickleValue object,
+              std::string_view name, PickleValue value,
+              std::uint64_t) override {
+    events.push_back("hook " + machine.Render(object, 100) + "." +
+                     std::string(name) + " = " + machine.Render(value, 100));
   }
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string) override {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_machine.h"
 
 namespace scanengine {
@@ -14,7 +15,7 @@ using Kind = PickleKind;
 using NodeKind = PickleNodeKind;
 using Problem = PickleProblem;
 
-constexpr std::size_t kMaxCallsOfOneOpcode = 1024;
+constexpr std::size_t kMaxCallsOfOneOpcode = PickleLimit<std::size_t>(1024, 16);
 constexpr std::uint32_t kMaxHashDepth = 8;
 constexpr std::uint32_t kMaxHashed = 64;
 
@@ -93,6 +94,7 @@ void PickleMachine::AppendTo(PickleValue target, std::size_t start) {
   if (target.IsNode(NodeKind::kCall)) {
     observer_.OnItems(*this, target, stack_.all().subspan(start), false);
   }
+  if (target.Is(Kind::kData)) arena_.LoseItems(stack_.all().subspan(start));
   const Planted extend = FindPlanted(target, kExtend);
   if (!extend.values.empty() || extend.any) {
     const PickleValue items = arena_.Add(NodeKind::kList);
@@ -166,10 +168,14 @@ void PickleMachine::SetItemsOf(PickleValue target, std::size_t start) {
   if (target.IsNode(NodeKind::kCall)) {
     observer_.OnItems(*this, target, stack_.all().subspan(start), true);
     for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
-      RememberPair(target, kItemMark, stack_[i], stack_[i + 1]);
+      RememberItem(target, stack_[i], stack_[i + 1]);
     }
   } else if (target.IsNode(NodeKind::kList)) {
     SetListItems(target, start);
+  } else if (target.Is(Kind::kInstance)) {
+    for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
+      arena_.LoseEntry(stack_[i], stack_[i + 1]);
+    }
   } else if (!MayBeAnything(target) && !IsBytes(target) &&
              start < stack_.size()) {
     Note(Problem::kRaises, "sets an item of what takes none");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ipc/text.h"
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_machine.h"
 #include "worker/parsing/pickle_text.h"
 
@@ -13,7 +14,7 @@ namespace {
 using Kind = PickleKind;
 using Problem = PickleProblem;
 
-constexpr std::size_t kMaxExtensions = 65'536;
+constexpr std::size_t kMaxExtensions = PickleLimit<std::size_t>(65'536, 4);
 
 }  // namespace
 

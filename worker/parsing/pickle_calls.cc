@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_machine.h"
 #include "worker/parsing/pickle_nested.h"
 #include "worker/parsing/pickle_text.h"
@@ -12,7 +13,7 @@ namespace scanengine {
 namespace {
 
 constexpr std::uint32_t kMaxCallDepth = 16;
-constexpr std::size_t kMaxExtensions = 4096;
+constexpr std::size_t kMaxExtensions = PickleLimit<std::size_t>(4096, 4);
 constexpr std::size_t kMaxArguments = 64;
 
 using Kind = PickleKind;

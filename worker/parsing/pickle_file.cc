@@ -7,6 +7,7 @@
 
 #include "worker/byte_text.h"
 #include "worker/parsing/joblib_arrays.h"
+#include "worker/parsing/pickle_limits.h"
 
 namespace scanengine {
 namespace {
@@ -17,9 +18,10 @@ constexpr std::uint64_t kMaxSearchWork = 8;
 constexpr std::uint64_t kFreeSearchWork = 16 << 20;
 // Longest GLOBAL that a search looks for.
 constexpr std::size_t kGlobalBytes = 260;
-constexpr std::uint32_t kMaxStreams = 100'000;
+constexpr std::uint32_t kMaxStreams = PickleLimit<std::uint32_t>(100'000, 50);
 // A walk that starts at chance bytes is short; this bounds hostile ones.
-constexpr std::uint64_t kMaxSearchWalks = 200'000;
+constexpr std::uint64_t kMaxSearchWalks =
+    PickleLimit<std::uint64_t>(200'000, 50);
 
 bool IsFiller(std::byte b) {
   return b == std::byte{0} || b == std::byte{'\n'} || b == std::byte{'\r'} ||

@@ -314,6 +314,12 @@ void PickleInspector::OnItems(const PickleMachine& machine, PickleValue object,
   AddStep(std::move(step));
 }
 
+void PickleInspector::OnHook(const PickleMachine& machine, PickleValue object,
+                             std::string_view name, PickleValue value,
+                             std::uint64_t offset) {
+  judge_.OnHook(machine, object, name, value, offset);
+}
+
 void PickleInspector::OnProblem(PickleProblem problem, std::uint64_t offset,
                                 std::string detail) {
   last_problem_ = Printable(detail, kMaxTextBytes);

@@ -61,6 +61,9 @@ class PickleInspector final : public PickleObserver {
                PickleValue state, std::uint64_t offset) override;
   void OnItems(const PickleMachine& machine, PickleValue object,
                std::span<const PickleValue> items, bool pairs) override;
+  void OnHook(const PickleMachine& machine, PickleValue object,
+              std::string_view name, PickleValue value,
+              std::uint64_t offset) override;
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string detail) override;
   void OnPayload(std::uint64_t offset, std::uint64_t size,

@@ -34,6 +34,9 @@ class PickleJudge final : public PickleObserver {
                 PickleValue state, std::uint64_t offset) override;
   void OnState(const PickleMachine& machine, PickleValue object,
                PickleValue state, std::uint64_t offset) override;
+  void OnHook(const PickleMachine& machine, PickleValue object,
+              std::string_view name, PickleValue value,
+              std::uint64_t offset) override;
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string detail) override;
   void OnPayload(std::uint64_t offset, std::uint64_t size,
@@ -113,8 +116,6 @@ class PickleJudge final : public PickleObserver {
 
   // pickle_state_judge.cc.
   void JudgeTexts(const PickleMachine& machine, const PickleCall& call);
-  void JudgeHooks(const PickleMachine& machine, PickleValue object,
-                  PickleValue state, std::uint64_t offset);
   void JudgeScipyState(const PickleMachine& machine, PickleValue object,
                        PickleValue state, std::uint64_t offset);
   void JudgeFormulaState(const PickleMachine& machine, PickleValue object,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_meanings.h"
 #include "worker/parsing/pickle_names.h"
 #include "worker/parsing/pickle_nested.h"
@@ -11,8 +12,8 @@ namespace scanengine {
 namespace {
 
 constexpr std::uint64_t kNoFrame = ~std::uint64_t{0};
-constexpr std::uint32_t kMaxFarReads = 4096;
-constexpr std::size_t kMaxFarMemo = 4096;
+constexpr std::uint32_t kMaxFarReads = PickleLimit<std::uint32_t>(4096, 16);
+constexpr std::size_t kMaxFarMemo = PickleLimit<std::size_t>(4096, 4);
 constexpr std::size_t kMaxFarDigits = 256;
 
 // A key for two names of at most kMaxNameBytes bytes. Their lengths are part
@@ -38,10 +39,13 @@ PickleMachine::PickleMachine(ByteSource& source, std::uint64_t offset,
       reader_(source, offset),
       stack_(256),
       start_(offset) {
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    names_[i] = arena_.AddText(PickleNodeKind::kText, kLookedUp[i]);
-    arena_.node(names_[i]).python_two = true;
-  }
+  const auto keep = [this](std::string_view name) {
+    const PickleValue made = arena_.AddText(PickleNodeKind::kText, name);
+    arena_.node(made).python_two = true;
+    return made;
+  };
+  const auto hooks = std::ranges::transform(kLookedUp, names_.begin(), keep);
+  std::ranges::transform(kHookAttributes, hooks.out, keep);
 }
 
 bool PickleMachine::Fail(PickleProblem problem, std::string detail) {
@@ -142,6 +146,8 @@ void PickleMachine::PutItems(PickleValue target, std::size_t start,
     for (std::size_t i = start; i + 1 < stack_.size(); i += 2) {
       Lose(stack_[i], stack_[i + 1]);
     }
+  } else {
+    arena_.LoseItems(stack_.all().subspan(start));
   }
   stack_.Shrink(start);
 }
@@ -183,8 +189,8 @@ PickleValue PickleMachine::FarText(std::string_view text, PickleKind kind,
                                    std::uint64_t offset,
                                    std::uint64_t size) const {
   if (kind == PickleKind::kFarText) {
-    const std::size_t name = IndexOfName(text);
-    if (name < names_.size()) return names_[name];
+    const PickleValue name = KeptName(text);
+    if (name.Is(PickleKind::kNode)) return name;
   }
   return PickleValue::Far(kind, offset, size);
 }

@@ -13,10 +13,12 @@
 
 #include "worker/byte_source.h"
 #include "worker/parsing/pickle_expansion.h"
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_memo.h"
 #include "worker/parsing/pickle_opcodes.h"
 #include "worker/parsing/pickle_reader.h"
 #include "worker/parsing/pickle_stack.h"
+#include "worker/parsing/pickle_state_texts.h"
 #include "worker/parsing/pickle_text.h"
 #include "worker/parsing/pickle_value.h"
 
@@ -182,6 +184,19 @@ class PickleObserver {
     (void)state;
     (void)offset;
   }
+  /// BUILD gives |object| an attribute that libraries look up on any object
+  /// (IsHookAttribute()), or all of them as its __dict__. |value| is unknown if
+  /// the attribute was seen, but not kept: it may be part of another object's
+  /// state.
+  virtual void OnHook(const PickleMachine& machine, PickleValue object,
+                      std::string_view name, PickleValue value,
+                      std::uint64_t offset) {
+    (void)machine;
+    (void)object;
+    (void)name;
+    (void)value;
+    (void)offset;
+  }
   virtual void OnProblem(PickleProblem problem, std::uint64_t offset,
                          std::string detail) = 0;
 
@@ -243,9 +258,12 @@ class PickleObserver {
 /// kept. Not thread-safe; use once.
 class PickleMachine {
  public:
-  static constexpr std::size_t kMaxStack = 2'000'000;  // 16 MB
-  static constexpr std::size_t kMaxMarks = 1'000'000;  // 4 MB
-  static constexpr std::size_t kMaxGlobals = 50'000;
+  static constexpr std::size_t kMaxStack =
+      PickleLimit<std::size_t>(2'000'000, 1000);  // 16 MB
+  static constexpr std::size_t kMaxMarks =
+      PickleLimit<std::size_t>(1'000'000, 50);  // 4 MB
+  static constexpr std::size_t kMaxGlobals =
+      PickleLimit<std::size_t>(50'000, 40);
   static constexpr std::size_t kMaxNameBytes = 1024;
 
   /// Runs the stream that starts at |offset|. |source| and |observer| must
@@ -401,6 +419,7 @@ class PickleMachine {
     return text.back() == '_' || text.back() == 'd';
   }
   static std::size_t IndexOfName(std::string_view text);
+  PickleValue KeptName(std::string_view text) const;
   PickleValue NameWithoutRoom(std::string_view text) const;
   PickleValue FarText(std::string_view text, PickleKind kind,
                       std::uint64_t offset, std::uint64_t size) const;
@@ -422,12 +441,22 @@ class PickleMachine {
   bool Unhashable(PickleValue value, std::uint32_t depth,
                   std::uint32_t* budget) const;
   void CheckHashable(std::size_t start, std::size_t step);
+  void LoseAttribute(std::string_view name, PickleValue value);
   void Remember(PickleValue object, std::string_view name, PickleValue value);
   Values ValuesOf(PickleValue attributes, std::string_view name) const;
-  void RememberPair(PickleValue object, std::string_view mark, PickleValue key,
-                    PickleValue value);
+  void RememberItem(PickleValue object, PickleValue key, PickleValue value);
   Planted FindPlanted(PickleValue object, std::string_view name) const;
+  void PlantHook(PickleValue object, std::string_view name, PickleValue value,
+                 bool slots);
+  void PlantLostHooks(PickleValue object, bool slots);
+  void PlantAttribute(PickleValue object, std::string_view name,
+                      PickleValue value, bool slots);
+  void PlantHooksOf(PickleValue object, PickleValue dict);
+  void PlantHooksOfPairs(PickleValue object, PickleValue list);
+  void PlantUnseen(PickleValue object, bool slots);
+  bool IsTiredOfPlanting();
   void PlantDict(PickleValue object, PickleValue dict, bool slots);
+  void PlantDictObject(PickleValue object, PickleValue made, bool slots);
   void PlantFrom(PickleValue object, PickleValue state, bool slots);
   void ReplaceAttributes(PickleValue object, PickleValue dict);
   void Plant(PickleValue object, PickleValue state);
@@ -579,8 +608,10 @@ class PickleMachine {
   std::map<std::array<PickleValue, 4>, PickleValue> shared_tuples_;
   // What was put into dicts that there was no room for.
   std::vector<LooseAttribute> lost_;
-  std::array<PickleValue, kLookedUp.size()> names_;
+  // Texts of kLookedUp, then of kHookAttributes: the first of all nodes.
+  std::array<PickleValue, kLookedUp.size() + kHookAttributes.size()> names_;
   std::uint64_t planting_ = 0;  // Work done for BUILD.
+  bool planting_noted_ = false;
   // The same by what the file has, with the protocol's class.
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
       written_index_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "worker/parsing/growing_memory.h"
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_value.h"
 
 namespace scanengine {
@@ -20,8 +21,10 @@ namespace scanengine {
 /// when it is called.
 class PickleMemo {
  public:
-  static constexpr std::size_t kMaxDense = 2'500'000;  // 20 MB
-  static constexpr std::size_t kMaxSparse = 100'000;   // about 5 MB
+  static constexpr std::size_t kMaxDense =
+      PickleLimit<std::size_t>(2'500'000, 16);  // 20 MB
+  static constexpr std::size_t kMaxSparse =
+      PickleLimit<std::size_t>(100'000, 8);  // about 5 MB
 
   void Put(std::uint32_t index, PickleValue value) {
     if (index == size_ && tip_ != tip_end_) [[likely]] {
@@ -53,7 +56,7 @@ class PickleMemo {
   bool HasMoreNodesThan(std::size_t count) const;
 
  private:
-  static constexpr std::uint32_t kPageBits = 10;
+  static constexpr std::uint32_t kPageBits = PickleLimit<std::uint32_t>(10, 3);
   static constexpr std::size_t kPage = std::size_t{1} << kPageBits;
   using Page = std::array<PickleValue, kPage>;
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "worker/parsing/pickle_limits.h"
 #include "worker/parsing/pickle_machine.h"
 
 namespace scanengine {
@@ -17,11 +18,17 @@ using Problem = PickleProblem;
 // Instead of a name: some attribute that nobody can tell.
 constexpr std::string_view kAnyName = "?";
 
-constexpr std::uint64_t kFreePlanting = 1'000'000;
-constexpr std::size_t kMaxLoose = 256;
-constexpr std::size_t kMaxLost = 64;
-constexpr std::size_t kMaxInstances = 20'000;
+constexpr std::uint64_t kFreePlanting =
+    PickleLimit<std::uint64_t>(1'000'000, 100);
+constexpr std::size_t kMaxLoose = PickleLimit<std::size_t>(256, 8);
+constexpr std::size_t kMaxLost = PickleLimit<std::size_t>(64, 4);
+constexpr std::size_t kMaxInstances = PickleLimit<std::size_t>(20'000, 8);
 constexpr std::size_t kMaxOfOneName = 8;
+
+bool IsSequence(PickleValue value) {
+  return value.IsNode(NodeKind::kTuple) || value.IsNode(NodeKind::kList) ||
+         value.IsNode(NodeKind::kSet) || value.IsNode(NodeKind::kFrozenSet);
+}
 
 }  // namespace
 
@@ -32,19 +39,30 @@ std::size_t PickleMachine::IndexOfName(std::string_view text) {
   return static_cast<std::size_t>(at - kLookedUp.begin());
 }
 
+// A name that there is always room for; None for others.
+PickleValue PickleMachine::KeptName(std::string_view text) const {
+  if (const std::size_t i = IndexOfName(text); i < kLookedUp.size()) {
+    return names_[i];
+  }
+  const std::size_t hook = IndexOfHook(text);
+  return hook < kHookAttributes.size() ? names_[kLookedUp.size() + hook]
+                                       : PickleValue::None();
+}
+
 PickleValue PickleMachine::NameWithoutRoom(std::string_view text) const {
-  const std::size_t index = IndexOfName(text);
-  return index < names_.size() ? names_[index]
-                               : PickleValue::Of(Kind::kData, kDullText);
+  const PickleValue name = KeptName(text);
+  return name.Is(Kind::kNode) ? name : PickleValue::Of(Kind::kData, kDullText);
 }
 
 bool PickleMachine::MayNameAttribute(PickleValue key) const {
   if (!key.Is(Kind::kNode)) {
     return MayBeAnything(key) && key != PickleValue::Of(Kind::kData, kDullText);
   }
-  const bool is_text = key.IsNode(NodeKind::kText) || IsComputed(key);
-  return is_text ? IndexOfName(arena_.text(key)) < kLookedUp.size()
-                 : MayBeAnything(key);
+  if (!key.IsNode(NodeKind::kText) && !IsComputed(key)) {
+    return MayBeAnything(key);
+  }
+  const std::string_view text = arena_.text(key);
+  return IndexOfName(text) < kLookedUp.size() || IsHookAttribute(text);
 }
 
 void PickleMachine::AddLoose(std::vector<LooseAttribute>* list,
@@ -61,8 +79,10 @@ void PickleMachine::AddLoose(std::vector<LooseAttribute>* list,
 }
 
 void PickleMachine::Lose(PickleValue key, PickleValue value) {
+  arena_.LoseEntry(key, value);
   if (!MayNameAttribute(key)) return;
   const bool known = key.Is(Kind::kNode) && !MayBeAnything(key);
+  if (known && IsHookAttribute(arena_.text(key))) return;
   AddLoose(&lost_, kMaxLost, known ? arena_.text(key) : kAnyName, value);
 }
 
@@ -78,7 +98,8 @@ std::optional<PickleValue> PickleMachine::SharedTuple(
   }
   bool named = false;
   for (const PickleValue item : items) {
-    if (item.Is(Kind::kNode)) return std::nullopt;
+    const bool kept = item.Is(Kind::kNode) && item.index() <= names_.size();
+    if (item.Is(Kind::kNode) && !kept) return std::nullopt;
     named = named || item.Is(Kind::kGlobal);
   }
   if (!named) return std::nullopt;
@@ -117,6 +138,7 @@ std::optional<PickleValue> PickleMachine::SharedTuple(
 PickleValue PickleMachine::TupleWithoutRoom(
     std::span<const PickleValue> items) {
   if (const auto shared = SharedTuple(items)) return *shared;
+  if (items.size() == 2) arena_.LoseEntry(items[0], items[1]);
   const bool unknown =
       items.size() == 2 &&
       std::any_of(items.begin(), items.end(), [this](PickleValue item) {
@@ -150,6 +172,11 @@ void PickleMachine::FindLoose(const std::vector<LooseAttribute>& list,
   }
 }
 
+void PickleMachine::LoseAttribute(std::string_view name, PickleValue value) {
+  if (name.starts_with(kItemMark)) name.remove_prefix(kItemMark.size());
+  arena_.LoseEntry(name, value);
+}
+
 void PickleMachine::Remember(PickleValue object, std::string_view name,
                              PickleValue value) {
   // Lists and the like have no attributes.
@@ -172,6 +199,7 @@ void PickleMachine::Remember(PickleValue object, std::string_view name,
     if (slot != nullptr) *slot = attributes;
     if (!attributes.Is(Kind::kNode)) {
       if (call) arena_.node(object).lost = true;
+      LoseAttribute(name, value);
       return;
     }
     if (call) arena_.SetExtra(object, attributes);
@@ -190,6 +218,7 @@ void PickleMachine::Remember(PickleValue object, std::string_view name,
     arena_.AppendPair(attributes, key, value);
   } else {
     arena_.node(attributes).lost = true;
+    LoseAttribute(name, value);
   }
 }
 
@@ -235,35 +264,71 @@ PickleMachine::Planted PickleMachine::FindPlanted(PickleValue object,
   return found;
 }
 
-// One entry of a state; |mark| is put before names.
-void PickleMachine::RememberPair(PickleValue object, std::string_view mark,
-                                 PickleValue key, PickleValue value) {
+// object[key] = value, where the object may be a dict.
+void PickleMachine::RememberItem(PickleValue object, PickleValue key,
+                                 PickleValue value) {
   if (!MayNameAttribute(key)) return;
-  if (MayBeAnything(key)) {
-    Remember(object, std::string(mark) + std::string(kAnyName), value);
-    return;
+  const std::string_view name =
+      MayBeAnything(key) ? kAnyName : arena_.text(key);
+  Remember(object, std::string(kItemMark) + std::string(name), value);
+}
+
+// A __class__ in a dict does nothing: Python asks the type.
+void PickleMachine::PlantHook(PickleValue object, std::string_view name,
+                              PickleValue value, bool slots) {
+  if (slots || name != "__class__") {
+    observer_.OnHook(*this, object, name, value, op_offset_);
   }
-  const std::string_view name = arena_.text(key);
-  if (name == kDict && mark.empty()) return;
-  Remember(object, std::string(mark) + std::string(name), value);
+}
+
+// One of those that were in a dict that was not kept whole.
+void PickleMachine::PlantLostHooks(PickleValue object, bool slots) {
+  for (std::size_t i = 0; i < kHookAttributes.size(); ++i) {
+    if ((arena_.lost_hooks() >> i & 1U) == 0) continue;
+    PlantHook(object, kHookAttributes[i],
+              PickleValue::Unknown(PickleMystery::kForgotten), slots);
+  }
+}
+
+// Attributes of which nothing is known.
+void PickleMachine::PlantUnseen(PickleValue object, bool slots) {
+  Remember(object, kAnyName, {});
+  PlantLostHooks(object, slots);
+}
+
+void PickleMachine::PlantAttribute(PickleValue object, std::string_view name,
+                                   PickleValue value, bool slots) {
+  if (IsHookAttribute(name)) {
+    PlantHook(object, name, value, slots);
+  } else if (name != kDict) {
+    Remember(object, name, value);
+  } else if (slots) {
+    // Picklers leave it out. Whatever is put into that dict later is an
+    // attribute, too.
+    PlantHook(object, name, value, slots);
+    ReplaceAttributes(object, value);
+  }
+}
+
+// The same large dict again and again: stay linear.
+bool PickleMachine::IsTiredOfPlanting() {
+  if (planting_ <= kFreePlanting + reader_.offset()) return false;
+  if (!std::exchange(planting_noted_, true)) {
+    Note(Problem::kLimit, "more attributes are set than are followed");
+  }
+  return true;
 }
 
 // A dict that there was no room for: its items may be any of those that were
 // put into such dicts.
 void PickleMachine::PlantLost(PickleValue object, bool slots) {
   planting_ += lost_.size();
-  if (planting_ > kFreePlanting + reader_.offset()) {
-    Remember(object, kAnyName, {});
-    return;
-  }
+  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
   for (std::size_t i = 0; i < lost_.size(); ++i) {
     const LooseAttribute item = lost_[i];
-    if (item.name != kDict) {
-      Remember(object, item.name, item.value);
-    } else if (slots) {
-      ReplaceAttributes(object, item.value);
-    }
+    PlantAttribute(object, item.name, item.value, slots);
   }
+  PlantLostHooks(object, slots);
 }
 
 // Of a dict.
@@ -276,26 +341,80 @@ bool PickleMachine::HasNameOfAttribute(PickleValue dict) const {
                         });
 }
 
+// Hooks alone, of what a class of its own may take for a dict.
+void PickleMachine::PlantHooksOf(PickleValue object, PickleValue dict) {
+  if (!dict.IsNode(NodeKind::kDict)) return;
+  planting_ += arena_.node(dict).kept;
+  if (IsTiredOfPlanting()) return;
+  const Values pairs = arena_.Items(dict);
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    if (!pairs[i].IsNode(NodeKind::kText)) continue;
+    const std::string_view name = arena_.text(pairs[i]);
+    if (IsHookAttribute(name)) PlantHook(object, name, pairs[i + 1], true);
+  }
+}
+
+// The same of a list of pairs, which a class may make a dict of.
+void PickleMachine::PlantHooksOfPairs(PickleValue object, PickleValue list) {
+  if (!IsSequence(list)) return;
+  planting_ += arena_.node(list).kept;
+  if (IsTiredOfPlanting()) return;
+  const Values pairs = arena_.Items(list);
+  for (const PickleValue pair : pairs) {
+    if (!IsSequence(pair)) continue;
+    const PickleValue key = arena_.Item(pair, 0);
+    if (!key.IsNode(NodeKind::kText)) continue;
+    const std::string_view name = arena_.text(key);
+    if (!IsHookAttribute(name)) continue;
+    PlantHook(object, name, arena_.Item(pair, 1), true);
+  }
+}
+
 void PickleMachine::PlantDict(PickleValue object, PickleValue dict,
                               bool slots) {
   const bool whole = !arena_.node(dict).lost && !arena_.node(dict).touched;
   planting_ += arena_.node(dict).kept;
-  if (planting_ > kFreePlanting + reader_.offset()) {
-    // The same large dict again and again: stay linear.
-    Remember(object, kAnyName, {});
-    return;
-  }
+  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
   if (!slots && whole && !HasNameOfAttribute(dict)) return;
   const Values pairs = arena_.Items(dict);
   if (slots) CheckSlotNames(pairs);
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    RememberPair(object, {}, pairs[i], pairs[i + 1]);
-    if (slots && pairs[i].IsNode(NodeKind::kText) &&
-        arena_.text(pairs[i]) == kDict) {
-      ReplaceAttributes(object, pairs[i + 1]);
+    if (!MayNameAttribute(pairs[i])) continue;
+    if (MayBeAnything(pairs[i])) {
+      Remember(object, kAnyName, pairs[i + 1]);
+    } else {
+      const std::string name(arena_.text(pairs[i]));
+      PlantAttribute(object, name, pairs[i + 1], slots);
     }
   }
-  if (!whole) Remember(object, kAnyName, {});
+  if (!whole) PlantUnseen(object, slots);
+}
+
+// What a subclass of dict, like OrderedDict, was made with, and its items.
+void PickleMachine::PlantDictObject(PickleValue object, PickleValue made,
+                                    bool slots) {
+  const PickleValue arguments = arena_.node(made).items[1];
+  const PickleValue extra = arena_.Extra(made);
+  const Values pairs = arena_.Items(extra);
+  planting_ += pairs.size();
+  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
+  if (!arguments.Is(Kind::kEmptyTuple)) {
+    for (const PickleValue argument : arena_.Items(arguments, 4)) {
+      PlantHooksOf(object, argument);
+      PlantHooksOfPairs(object, argument);
+    }
+    PlantUnseen(object, slots);
+  } else if (arena_.node(made).lost ||
+             (extra.Is(Kind::kNode) && arena_.node(extra).lost)) {
+    PlantUnseen(object, slots);
+  }
+  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+    const std::string item(arena_.text(pairs[i]));
+    if (!item.starts_with(kItemMark)) continue;
+    const std::string_view name =
+        std::string_view(item).substr(kItemMark.size());
+    PlantAttribute(object, name, pairs[i + 1], slots);
+  }
 }
 
 void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
@@ -303,30 +422,10 @@ void PickleMachine::PlantFrom(PickleValue object, PickleValue state,
   if (state.IsNode(NodeKind::kDict)) return PlantDict(object, state, slots);
   if (!MayBeAnything(state)) return;
   if (state == PickleValue::Of(Kind::kData)) return PlantLost(object, slots);
-  if (!state.IsNode(NodeKind::kCall)) {
-    Remember(object, kAnyName, {});
-    return;
-  }
-  // A subclass of dict, like OrderedDict: what it was made with, and its items.
-  if (!arena_.node(state).items[1].Is(Kind::kEmptyTuple)) {
-    Remember(object, kAnyName, {});
-  }
-  const Values pairs = arena_.Items(arena_.Extra(state));
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    const std::string item(arena_.text(pairs[i]));
-    if (!item.starts_with(kItemMark)) continue;
-    const std::string_view name =
-        std::string_view(item).substr(kItemMark.size());
-    if (name != kDict) {
-      Remember(object, name, pairs[i + 1]);
-    } else if (slots) {
-      ReplaceAttributes(object, pairs[i + 1]);
-    }
-  }
+  if (!state.IsNode(NodeKind::kCall)) return PlantUnseen(object, slots);
+  PlantDictObject(object, state, slots);
 }
 
-// object.__dict__ = dict: the two are the same from now on, so that whatever is
-// put into the dict later is an attribute, too.
 void PickleMachine::ReplaceAttributes(PickleValue object, PickleValue dict) {
   PlantFrom(object, dict, false);
   Remember(object, kAnyName, {});
@@ -334,7 +433,12 @@ void PickleMachine::ReplaceAttributes(PickleValue object, PickleValue dict) {
 
 void PickleMachine::Plant(PickleValue object, PickleValue state) {
   if (state.IsNode(NodeKind::kTuple)) {
-    if (arena_.node(state).count != 2) return;
+    if (arena_.node(state).count != 2) {
+      for (const PickleValue part : arena_.Items(state, 4)) {
+        PlantHooksOf(object, part);
+      }
+      return;
+    }
     PlantFrom(object, arena_.Item(state, 0), false);
     PlantFrom(object, arena_.Item(state, 1), true);
     return;

@@ -150,8 +150,7 @@ class PickleMachine::Hot {
       const std::uint64_t offset = OffsetOf(r.at + head);
       const PickleKind far =
           is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText;
-      made = MayBeLookedUp(text) ? m_.FarText(text, far, offset, size)
-                                 : PickleValue::Far(far, offset, size);
+      made = m_.FarText(text, far, offset, size);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }

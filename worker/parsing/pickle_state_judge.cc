@@ -44,20 +44,6 @@ std::optional<PickleValue> FindText(const PickleMachine& machine,
   return std::nullopt;
 }
 
-// The dicts of a state: itself, or the parts of (dict, slots).
-std::vector<PickleValue> DictsOf(const PickleMachine& machine,
-                                 PickleValue state) {
-  std::vector<PickleValue> dicts;
-  const PickleArena& arena = machine.arena();
-  if (state.IsNode(PickleNodeKind::kDict)) dicts.push_back(state);
-  if (state.IsNode(PickleNodeKind::kTuple)) {
-    for (const PickleValue part : arena.Items(state, 2)) {
-      if (part.IsNode(PickleNodeKind::kDict)) dicts.push_back(part);
-    }
-  }
-  return dicts;
-}
-
 // True if |state| is a dict that is known whole, with texts for keys that
 // |wanted| is true for. |look| is called with the values, up to a key that is
 // not wanted.
@@ -142,24 +128,17 @@ void PickleJudge::JudgeTexts(const PickleMachine& machine,
   }
 }
 
-// Attributes that libraries look up on an instance. A slot state is set by
-// setattr, which reaches what a dict does not, __class__ for one.
-void PickleJudge::JudgeHooks(const PickleMachine& machine, PickleValue object,
-                             PickleValue state, std::uint64_t offset) {
-  const bool slots = state.IsNode(PickleNodeKind::kTuple);
-  for (const PickleValue dict : DictsOf(machine, state)) {
-    const auto items = machine.arena().Items(dict);
-    for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
-      if (!items[i].IsNode(PickleNodeKind::kText)) continue;
-      const std::string_view name = machine.arena().text(items[i]);
-      // __class__ in a dict does nothing.
-      if (!IsHookAttribute(name) || (name == "__class__" && !slots)) continue;
-      ReportState(machine, kPicklePlantedHook,
-                  "plants " + std::string(name) + " in an object", object,
-                  state, offset);
-      return;
-    }
-  }
+void PickleJudge::OnHook(const PickleMachine& machine, PickleValue object,
+                         std::string_view name, PickleValue value,
+                         std::uint64_t offset) {
+  const bool seen = value != PickleValue::Unknown(PickleMystery::kForgotten);
+  Report(kPicklePlantedHook,
+         {(seen ? "plants " : "may plant ") + std::string(name) +
+              (seen ? " in an object"
+                    : " in an object: it has more attributes than are kept"),
+          offset,
+          machine.Render(object, kMaxEvidence / 2) + "." + std::string(name) +
+              " = " + machine.Render(value, kMaxEvidence / 2)});
 }
 
 void PickleJudge::JudgeScipyState(const PickleMachine& machine,
@@ -276,7 +255,6 @@ void PickleJudge::OnState(const PickleMachine& machine, PickleValue object,
     }
   }
   if (look.dull) return;
-  JudgeHooks(machine, object, state, offset);
   JudgeScipyState(machine, object, state, offset);
   JudgeFormulaState(machine, object, state, offset);
 }

@@ -39,17 +39,6 @@ constexpr std::array kCodeMarks =
                                      "/bin/bash",
                                      "powershell -"});
 
-// Sorted.
-constexpr std::array kHooks = std::to_array<std::string_view>(
-    {"__array__", "__array_finalize__", "__array_function__",
-     "__array_interface__", "__array_prepare__", "__array_struct__",
-     "__array_ufunc__", "__array_wrap__", "__buffer__", "__class__",
-     "__cuda_array_interface__", "__dataframe__", "__dlpack__", "__reduce__",
-     "__reduce_ex__", "__torch_dispatch__", "__torch_function__"});
-
-static_assert(std::all_of(kHooks.begin(), kHooks.end(),
-                          [](auto name) { return name.starts_with("__"); }));
-
 bool IsWordByte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
          (c >= '0' && c <= '9') || c == '_' || c == '.';
@@ -116,10 +105,6 @@ bool ReadsAsCode(std::string_view text) {
                      [&](std::string_view mark) {
                        return text.find(mark) != std::string_view::npos;
                      });
-}
-
-bool IsHookAttribute(std::string_view name) {
-  return std::binary_search(kHooks.begin(), kHooks.end(), name);
 }
 
 }  // namespace scanengine

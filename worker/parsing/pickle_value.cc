@@ -3,16 +3,26 @@
 #include <algorithm>
 #include <cstring>
 
+#include "worker/parsing/pickle_limits.h"
+#include "worker/parsing/pickle_state_texts.h"
+
 namespace scanengine {
 namespace {
 
 // A sweep pays for itself once so many nodes were asked for.
-constexpr std::uint32_t kLeastPatience = 100'000;
+constexpr std::uint32_t kLeastPatience =
+    PickleLimit<std::uint32_t>(100'000, 16);
 constexpr std::uint32_t kMaxPatience = 1U << 30;
 
 bool HasItems(PickleNodeKind kind) {
   return kind != PickleNodeKind::kText && kind != PickleNodeKind::kBytes &&
          kind != PickleNodeKind::kFree;
+}
+
+bool HoldsItemsAlone(PickleValue value) {
+  return value.Is(PickleKind::kNode) &&
+         value.node_kind() != PickleNodeKind::kCall &&
+         value.node_kind() != PickleNodeKind::kAttribute;
 }
 
 bool CanMatter(PickleValue item) {
@@ -146,17 +156,16 @@ void PickleArena::AppendFurther(PickleNode& head,
                                 std::span<const PickleValue> items) {
   AddToCount(&head.count, items.size());
   auto item = items.begin();
-  for (; item != items.end() && head.kept < kMaxKept; ++item) {
-    // Nor is there room for the rest.
-    if (!AppendKept(head, *item)) return;
+  bool room = true;
+  for (; item != items.end() && head.kept < kMaxKept && room; ++item) {
+    room = AppendKept(head, *item);
+    if (!room) LoseItems({&*item, 1});
   }
   for (; item != items.end(); ++item) {
     if (!CanMatter(*item)) continue;
-    if (head.kept < kMaxKeptAlive) {
-      AppendKept(head, *item);
-    } else {
-      head.lost = true;
-    }
+    if (head.kept >= kMaxKeptAlive) head.lost = true;
+    room = room && head.kept < kMaxKeptAlive && AppendKept(head, *item);
+    if (!room) LoseItems({&*item, 1});
   }
 }
 
@@ -172,6 +181,7 @@ void PickleArena::AppendFurtherPairs(PickleNode& head,
     }
     if (head.kept + 1U >= kMaxKeptAlive) {
       head.lost = true;
+      LoseEntry(key, value);
       continue;
     }
     const std::uint16_t before = head.kept;
@@ -179,7 +189,32 @@ void PickleArena::AppendFurtherPairs(PickleNode& head,
     AppendKept(head, value);
     // Out of nodes between the two: a key without its value misleads.
     if (head.kept == before + 1) --head.kept;
-    if (head.kept == before) head.lost = true;
+    if (head.kept == before) {
+      head.lost = true;
+      LoseEntry(key, value);
+    }
+  }
+}
+
+void PickleArena::LoseEntry(PickleValue key, PickleValue value) {
+  if (key.IsNode(PickleNodeKind::kText)) LoseEntry(text(key), value);
+}
+
+void PickleArena::LoseEntry(std::string_view key, PickleValue value) {
+  const std::size_t hook = IndexOfHook(key);
+  if (hook == kHookAttributes.size()) return;
+  // A vocabulary has such names, too. A hook is called, but for those of
+  // buffers, which are dicts.
+  const bool works = key.ends_with("_interface__")
+                         ? CanMatter(value) || value.Is(PickleKind::kData)
+                         : CanMatter(value) && !HoldsItemsAlone(value);
+  if (works) lost_hooks_ |= 1U << hook;
+}
+
+void PickleArena::LoseItems(std::span<const PickleValue> items) {
+  for (const PickleValue item : items) {
+    if (!HoldsItemsAlone(item) || node(item).kept < 2) continue;
+    LoseEntry(node(item).items[0], node(item).items[1]);
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "worker/parsing/growing_memory.h"
+#include "worker/parsing/pickle_limits.h"
 
 namespace scanengine {
 
@@ -166,13 +167,17 @@ inline constexpr std::size_t kPickleShortText = sizeof(PickleNode::items);
 /// thread-safe.
 class PickleArena {
  public:
-  static constexpr std::size_t kMaxNodes = 400'000;  // 16 MB
-  static constexpr std::size_t kSpareNodes = 4096;
-  static constexpr std::size_t kSlabBytes = 64 << 10;
-  static constexpr std::size_t kMaxSlabs = 192;         // 12 MB
-  static constexpr std::size_t kMaxTextBytes = 4096;    // Kept of a string.
-  static constexpr std::uint32_t kMaxKept = 24;         // Dull items.
-  static constexpr std::uint32_t kMaxKeptAlive = 1024;  // Callable items.
+  static constexpr std::size_t kMaxNodes =
+      PickleLimit<std::size_t>(400'000, 100);  // 16 MB
+  static constexpr std::size_t kSpareNodes = PickleLimit<std::size_t>(4096, 16);
+  static constexpr std::size_t kSlabBytes =
+      PickleLimit<std::size_t>(64 << 10, 4 << 10);
+  static constexpr std::size_t kMaxSlabs =
+      PickleLimit<std::size_t>(192, 2);               // 12 MB
+  static constexpr std::size_t kMaxTextBytes = 4096;  // Kept of a string.
+  static constexpr std::uint32_t kMaxKept = 24;       // Dull items.
+  static constexpr std::uint32_t kMaxKeptAlive =
+      PickleLimit<std::uint32_t>(1024, 32);  // Callable items.
 
   PickleArena();
 
@@ -228,6 +233,16 @@ class PickleArena {
     AddToCount(&head.count, done);
     if (done != items.size()) AppendFurther(head, items.subspan(done));
   }
+  /// Notes that an entry of a dict is not kept, or a pair that may become one.
+  void LoseEntry(PickleValue key, PickleValue value);
+  void LoseEntry(std::string_view key, PickleValue value);
+  /// The same for items of a list or set that are pairs: a dict may be made of
+  /// them.
+  void LoseItems(std::span<const PickleValue> items);
+  /// Which of kHookAttributes were among the keys of those, a bit for each,
+  /// with a value that may work as one. They may be in any dict that lacks
+  /// entries.
+  std::uint32_t lost_hooks() const { return lost_hooks_; }
   /// Appends a key and its value to a dict.
   void AppendPair(PickleValue dict, PickleValue key, PickleValue value) {
     const PickleValue pair[] = {key, value};
@@ -294,7 +309,7 @@ class PickleArena {
  private:
   static constexpr std::uint32_t kMaxCount =
       std::numeric_limits<std::uint32_t>::max();
-  static constexpr std::uint32_t kPageBits = 9;
+  static constexpr std::uint32_t kPageBits = PickleLimit<std::uint32_t>(9, 4);
   static constexpr std::uint32_t kPageMask = (1U << kPageBits) - 1;
 
   // 0 if there is no room.
@@ -370,6 +385,7 @@ class PickleArena {
   std::uint32_t slab_ = 0;  // Being filled.
   std::uint32_t slab_used_ = 0;
   bool slabs_full_ = false;  // Until the next sweep.
+  std::uint32_t lost_hooks_ = 0;
 };
 
 }  // namespace scanengine
