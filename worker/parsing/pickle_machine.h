@@ -418,6 +418,9 @@ class PickleMachine {
     if (text.size() >= 32 || (lengths >> text.size() & 1U) == 0) return false;
     return text.back() == '_' || text.back() == 'd';
   }
+  static constexpr bool MayBeKept(std::string_view text) {
+    return MayBeLookedUp(text) || text.starts_with("__");
+  }
   static std::size_t IndexOfName(std::string_view text);
   PickleValue KeptName(std::string_view text) const;
   PickleValue NameWithoutRoom(std::string_view text) const;

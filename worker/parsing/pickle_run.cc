@@ -150,7 +150,8 @@ class PickleMachine::Hot {
       const std::uint64_t offset = OffsetOf(r.at + head);
       const PickleKind far =
           is_bytes ? PickleKind::kFarBytes : PickleKind::kFarText;
-      made = m_.FarText(text, far, offset, size);
+      made = MayBeKept(text) ? m_.FarText(text, far, offset, size)
+                             : PickleValue::Far(far, offset, size);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }
@@ -170,7 +171,9 @@ class PickleMachine::Hot {
     }
     PickleValue made = m_.arena_.AddText(PickleNodeKind::kText, line.text);
     if (!made.Is(PickleKind::kNode)) {
-      made = m_.NameWithoutRoom(line.text);
+      made = MayBeKept(line.text)
+                 ? m_.NameWithoutRoom(line.text)
+                 : PickleValue::Of(PickleKind::kData, kDullText);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }

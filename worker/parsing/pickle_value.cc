@@ -156,16 +156,15 @@ void PickleArena::AppendFurther(PickleNode& head,
                                 std::span<const PickleValue> items) {
   AddToCount(&head.count, items.size());
   auto item = items.begin();
-  bool room = true;
-  for (; item != items.end() && head.kept < kMaxKept && room; ++item) {
-    room = AppendKept(head, *item);
-    if (!room) LoseItems({&*item, 1});
+  for (; item != items.end() && head.kept < kMaxKept; ++item) {
+    // Nor is there room for the rest.
+    if (!AppendKept(head, *item)) return LoseItems({item, items.end()});
   }
   for (; item != items.end(); ++item) {
     if (!CanMatter(*item)) continue;
+    if (head.kept < kMaxKeptAlive && AppendKept(head, *item)) continue;
     if (head.kept >= kMaxKeptAlive) head.lost = true;
-    room = room && head.kept < kMaxKeptAlive && AppendKept(head, *item);
-    if (!room) LoseItems({&*item, 1});
+    LoseItems({&*item, 1});
   }
 }
 
@@ -179,7 +178,7 @@ void PickleArena::AppendFurtherPairs(PickleNode& head,
     if (!early && !CanMatter(value) && !CanMatter(key) && !IsTellingKey(key)) {
       continue;
     }
-    if (head.kept + 1U >= kMaxKeptAlive) {
+    if (head.kept + 1U >= kMaxKeptAlive) [[unlikely]] {
       head.lost = true;
       LoseEntry(key, value);
       continue;
@@ -189,7 +188,7 @@ void PickleArena::AppendFurtherPairs(PickleNode& head,
     AppendKept(head, value);
     // Out of nodes between the two: a key without its value misleads.
     if (head.kept == before + 1) --head.kept;
-    if (head.kept == before) {
+    if (head.kept == before) [[unlikely]] {
       head.lost = true;
       LoseEntry(key, value);
     }
