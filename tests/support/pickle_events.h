@@ -1,6 +1,7 @@
 #ifndef SCANENGINE_TESTS_SUPPORT_PICKLE_EVENTS_H_
 #define SCANENGINE_TESTS_SUPPORT_PICKLE_EVENTS_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +36,11 @@ class RecordingPickleObserver final : public PickleObserver {
                      machine.Render(state, 100));
   }
   void OnHook(const PickleMachine& machine, PickleValue object,
-              std::string_view name, PickleValue value,
+              std::string_view name, std::optional<PickleValue> value,
               std::uint64_t) override {
     events.push_back("hook " + machine.Render(object, 100) + "." +
-                     std::string(name) + " = " + machine.Render(value, 100));
+                     std::string(name) + " = " +
+                     (value ? machine.Render(*value, 100) : "..."));
   }
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string) override {

@@ -315,7 +315,8 @@ void PickleInspector::OnItems(const PickleMachine& machine, PickleValue object,
 }
 
 void PickleInspector::OnHook(const PickleMachine& machine, PickleValue object,
-                             std::string_view name, PickleValue value,
+                             std::string_view name,
+                             std::optional<PickleValue> value,
                              std::uint64_t offset) {
   judge_.OnHook(machine, object, name, value, offset);
 }

@@ -62,7 +62,7 @@ class PickleInspector final : public PickleObserver {
   void OnItems(const PickleMachine& machine, PickleValue object,
                std::span<const PickleValue> items, bool pairs) override;
   void OnHook(const PickleMachine& machine, PickleValue object,
-              std::string_view name, PickleValue value,
+              std::string_view name, std::optional<PickleValue> value,
               std::uint64_t offset) override;
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string detail) override;

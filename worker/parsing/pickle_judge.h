@@ -35,7 +35,7 @@ class PickleJudge final : public PickleObserver {
   void OnState(const PickleMachine& machine, PickleValue object,
                PickleValue state, std::uint64_t offset) override;
   void OnHook(const PickleMachine& machine, PickleValue object,
-              std::string_view name, PickleValue value,
+              std::string_view name, std::optional<PickleValue> value,
               std::uint64_t offset) override;
   void OnProblem(PickleProblem problem, std::uint64_t offset,
                  std::string detail) override;

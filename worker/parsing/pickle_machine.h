@@ -185,11 +185,11 @@ class PickleObserver {
     (void)offset;
   }
   /// BUILD gives |object| an attribute that libraries look up on any object
-  /// (IsHookAttribute()), or all of them as its __dict__. |value| is unknown if
-  /// the attribute was seen, but not kept: it may be part of another object's
-  /// state.
+  /// (IsHookAttribute()), or all of them as its __dict__. No |value| if there
+  /// is more in the state than is kept, and such an attribute was part of that
+  /// or of another state of the kind.
   virtual void OnHook(const PickleMachine& machine, PickleValue object,
-                      std::string_view name, PickleValue value,
+                      std::string_view name, std::optional<PickleValue> value,
                       std::uint64_t offset) {
     (void)machine;
     (void)object;
@@ -449,15 +449,15 @@ class PickleMachine {
   Values ValuesOf(PickleValue attributes, std::string_view name) const;
   void RememberItem(PickleValue object, PickleValue key, PickleValue value);
   Planted FindPlanted(PickleValue object, std::string_view name) const;
-  void PlantHook(PickleValue object, std::string_view name, PickleValue value,
-                 bool slots);
+  void PlantHook(PickleValue object, std::string_view name,
+                 std::optional<PickleValue> value, bool slots);
   void PlantLostHooks(PickleValue object, bool slots);
   void PlantAttribute(PickleValue object, std::string_view name,
                       PickleValue value, bool slots);
   void PlantHooksOf(PickleValue object, PickleValue dict);
   void PlantHooksOfPairs(PickleValue object, PickleValue list);
   void PlantUnseen(PickleValue object, bool slots);
-  bool IsTiredOfPlanting();
+  bool IsTiredOfPlanting(std::size_t work);
   void PlantDict(PickleValue object, PickleValue dict, bool slots);
   void PlantDictObject(PickleValue object, PickleValue made, bool slots);
   void PlantFrom(PickleValue object, PickleValue state, bool slots);
@@ -615,6 +615,7 @@ class PickleMachine {
   std::array<PickleValue, kLookedUp.size() + kHookAttributes.size()> names_;
   std::uint64_t planting_ = 0;  // Work done for BUILD.
   bool planting_noted_ = false;
+  std::uint64_t lost_planting_ = 0;  // The same with lost_.
   // The same by what the file has, with the protocol's class.
   std::unordered_map<std::string, std::uint32_t, Hash, std::equal_to<>>
       written_index_;

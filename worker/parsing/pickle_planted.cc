@@ -141,7 +141,7 @@ PickleValue PickleMachine::TupleWithoutRoom(
   if (items.size() == 2) arena_.LoseEntry(items[0], items[1]);
   const bool unknown =
       items.size() == 2 &&
-      std::any_of(items.begin(), items.end(), [this](PickleValue item) {
+      std::any_of(items.begin(), items.end(), [](PickleValue item) {
         return (MayBeAnything(item) && !item.Is(Kind::kData)) ||
                item.IsNode(NodeKind::kDict);
       });
@@ -275,7 +275,7 @@ void PickleMachine::RememberItem(PickleValue object, PickleValue key,
 
 // A __class__ in a dict does nothing: Python asks the type.
 void PickleMachine::PlantHook(PickleValue object, std::string_view name,
-                              PickleValue value, bool slots) {
+                              std::optional<PickleValue> value, bool slots) {
   if (slots || name != "__class__") {
     observer_.OnHook(*this, object, name, value, op_offset_);
   }
@@ -285,8 +285,7 @@ void PickleMachine::PlantHook(PickleValue object, std::string_view name,
 void PickleMachine::PlantLostHooks(PickleValue object, bool slots) {
   for (std::size_t i = 0; i < kHookAttributes.size(); ++i) {
     if ((arena_.lost_hooks() >> i & 1U) == 0) continue;
-    PlantHook(object, kHookAttributes[i],
-              PickleValue::Unknown(PickleMystery::kForgotten), slots);
+    PlantHook(object, kHookAttributes[i], std::nullopt, slots);
   }
 }
 
@@ -311,7 +310,8 @@ void PickleMachine::PlantAttribute(PickleValue object, std::string_view name,
 }
 
 // The same large dict again and again: stay linear.
-bool PickleMachine::IsTiredOfPlanting() {
+bool PickleMachine::IsTiredOfPlanting(std::size_t work) {
+  planting_ += work;
   if (planting_ <= kFreePlanting + reader_.offset()) return false;
   if (!std::exchange(planting_noted_, true)) {
     Note(Problem::kLimit, "more attributes are set than are followed");
@@ -322,8 +322,10 @@ bool PickleMachine::IsTiredOfPlanting() {
 // A dict that there was no room for: its items may be any of those that were
 // put into such dicts.
 void PickleMachine::PlantLost(PickleValue object, bool slots) {
-  planting_ += lost_.size();
-  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
+  lost_planting_ += lost_.size();
+  if (lost_planting_ > kFreePlanting + reader_.offset()) {
+    return PlantUnseen(object, slots);
+  }
   for (std::size_t i = 0; i < lost_.size(); ++i) {
     const LooseAttribute item = lost_[i];
     PlantAttribute(object, item.name, item.value, slots);
@@ -344,8 +346,7 @@ bool PickleMachine::HasNameOfAttribute(PickleValue dict) const {
 // Hooks alone, of what a class of its own may take for a dict.
 void PickleMachine::PlantHooksOf(PickleValue object, PickleValue dict) {
   if (!dict.IsNode(NodeKind::kDict)) return;
-  planting_ += arena_.node(dict).kept;
-  if (IsTiredOfPlanting()) return;
+  if (IsTiredOfPlanting(arena_.node(dict).kept)) return;
   const Values pairs = arena_.Items(dict);
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
     if (!pairs[i].IsNode(NodeKind::kText)) continue;
@@ -357,8 +358,7 @@ void PickleMachine::PlantHooksOf(PickleValue object, PickleValue dict) {
 // The same of a list of pairs, which a class may make a dict of.
 void PickleMachine::PlantHooksOfPairs(PickleValue object, PickleValue list) {
   if (!IsSequence(list)) return;
-  planting_ += arena_.node(list).kept;
-  if (IsTiredOfPlanting()) return;
+  if (IsTiredOfPlanting(arena_.node(list).kept)) return;
   const Values pairs = arena_.Items(list);
   for (const PickleValue pair : pairs) {
     if (!IsSequence(pair)) continue;
@@ -373,8 +373,9 @@ void PickleMachine::PlantHooksOfPairs(PickleValue object, PickleValue list) {
 void PickleMachine::PlantDict(PickleValue object, PickleValue dict,
                               bool slots) {
   const bool whole = !arena_.node(dict).lost && !arena_.node(dict).touched;
-  planting_ += arena_.node(dict).kept;
-  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
+  if (IsTiredOfPlanting(arena_.node(dict).kept)) {
+    return PlantUnseen(object, slots);
+  }
   if (!slots && whole && !HasNameOfAttribute(dict)) return;
   const Values pairs = arena_.Items(dict);
   if (slots) CheckSlotNames(pairs);
@@ -396,8 +397,7 @@ void PickleMachine::PlantDictObject(PickleValue object, PickleValue made,
   const PickleValue arguments = arena_.node(made).items[1];
   const PickleValue extra = arena_.Extra(made);
   const Values pairs = arena_.Items(extra);
-  planting_ += pairs.size();
-  if (IsTiredOfPlanting()) return PlantUnseen(object, slots);
+  if (IsTiredOfPlanting(pairs.size())) return PlantUnseen(object, slots);
   if (!arguments.Is(Kind::kEmptyTuple)) {
     for (const PickleValue argument : arena_.Items(arguments, 4)) {
       PlantHooksOf(object, argument);

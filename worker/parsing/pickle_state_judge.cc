@@ -129,16 +129,17 @@ void PickleJudge::JudgeTexts(const PickleMachine& machine,
 }
 
 void PickleJudge::OnHook(const PickleMachine& machine, PickleValue object,
-                         std::string_view name, PickleValue value,
+                         std::string_view name,
+                         std::optional<PickleValue> value,
                          std::uint64_t offset) {
-  const bool seen = value != PickleValue::Unknown(PickleMystery::kForgotten);
+  const std::string attribute(name);
   Report(kPicklePlantedHook,
-         {(seen ? "plants " : "may plant ") + std::string(name) +
-              (seen ? " in an object"
-                    : " in an object: it has more attributes than are kept"),
+         {value ? "plants " + attribute + " in an object"
+                : "may plant " + attribute +
+                      " in an object: there is more in its state than is kept",
           offset,
-          machine.Render(object, kMaxEvidence / 2) + "." + std::string(name) +
-              " = " + machine.Render(value, kMaxEvidence / 2)});
+          machine.Render(object, kMaxEvidence / 2) + "." + attribute + " = " +
+              (value ? machine.Render(*value, kMaxEvidence / 2) : "...")});
 }
 
 void PickleJudge::JudgeScipyState(const PickleMachine& machine,
