@@ -343,6 +343,9 @@ TEST_CASE("PickleMachine: what raises at run time is noted and passed") {
   CHECK(problems("NK\x02K\x03s") == raises);
   CHECK(problems("]K\x05Ns") == raises);
   CHECK(problems("K\x01\x98") == raises);
+  CHECK(problems("Vid\n\x98") == raises);
+  CHECK(problems("S'id'\n\x98") == differ);
+  CHECK(problems("C\x02id\x98").empty());
   CHECK(problems("N(K\x01\x90") == raises);
   CHECK(problems("]}K\x01K\x01sb") == raises);
   CHECK(problems("cm\nC\nNR") == raises);

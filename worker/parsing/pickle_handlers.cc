@@ -233,8 +233,13 @@ bool PickleMachine::DoNextBuffer() {
 }
 bool PickleMachine::DoReadOnlyBuffer() {
   if (available() == 0) return Underflow();
-  if (!MayBeAnything(stack_.back()) && !IsBytes(stack_.back())) {
-    Note(Problem::kRaises, "READONLY_BUFFER of what is no buffer");
+  const PickleValue top = stack_.back();
+  if (!MayBeAnything(top) && !IsBytes(top)) {
+    // A string of Python 2 is bytes if the loader wants so.
+    const bool old =
+        top.IsNode(PickleNodeKind::kText) && arena_.node(top).python_two;
+    Note(old ? Problem::kReadersDiffer : Problem::kRaises,
+         "READONLY_BUFFER of what is no buffer");
   }
   return true;
 }
