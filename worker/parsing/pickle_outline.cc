@@ -14,12 +14,6 @@ constexpr std::size_t kOneLine = 72;
 constexpr std::size_t kKeyBytes = 100;
 constexpr std::size_t kFactBytes = 80;
 
-bool IsContainer(PickleNodeKind kind) {
-  return kind == PickleNodeKind::kTuple || kind == PickleNodeKind::kList ||
-         kind == PickleNodeKind::kDict || kind == PickleNodeKind::kSet ||
-         kind == PickleNodeKind::kFrozenSet;
-}
-
 std::string_view WordOf(PickleNodeKind kind) {
   switch (kind) {
     case PickleNodeKind::kTuple:
@@ -97,7 +91,7 @@ void PickleOutline::WriteValue(PickleValue value, const std::string& label,
                                std::uint16_t depth) {
   if (value.Is(PickleKind::kNode)) {
     const PickleNodeKind kind = machine_.arena().node(value).kind;
-    if (IsContainer(kind)) return WriteContainer(value, label, depth);
+    if (value.IsContainer()) return WriteContainer(value, label, depth);
     if (kind == PickleNodeKind::kCall) return WriteObject(value, label, depth);
   }
   AddLine(depth, label + Short(value, kMaxLineBytes));

@@ -25,11 +25,6 @@ constexpr std::size_t kMaxLost = PickleLimit<std::size_t>(64, 4);
 constexpr std::size_t kMaxInstances = PickleLimit<std::size_t>(20'000, 8);
 constexpr std::size_t kMaxOfOneName = 8;
 
-bool IsSequence(PickleValue value) {
-  return value.IsNode(NodeKind::kTuple) || value.IsNode(NodeKind::kList) ||
-         value.IsNode(NodeKind::kSet) || value.IsNode(NodeKind::kFrozenSet);
-}
-
 }  // namespace
 
 std::size_t PickleMachine::IndexOfName(std::string_view text) {
@@ -343,30 +338,27 @@ bool PickleMachine::HasNameOfAttribute(PickleValue dict) const {
                         });
 }
 
-// Hooks alone, of what a class of its own may take for a dict.
-void PickleMachine::PlantHooksOf(PickleValue object, PickleValue dict) {
-  if (!dict.IsNode(NodeKind::kDict)) return;
-  if (IsTiredOfPlanting(arena_.node(dict).kept)) return;
-  const Values pairs = arena_.Items(dict);
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (!pairs[i].IsNode(NodeKind::kText)) continue;
-    const std::string_view name = arena_.text(pairs[i]);
-    if (IsHookAttribute(name)) PlantHook(object, name, pairs[i + 1], true);
-  }
+void PickleMachine::PlantIfHook(PickleValue object, PickleValue key,
+                                PickleValue value) {
+  if (!key.IsNode(NodeKind::kText)) return;
+  const std::string_view name = arena_.text(key);
+  if (IsHookAttribute(name)) PlantHook(object, name, value, true);
 }
 
-// The same of a list of pairs, which a class may make a dict of.
-void PickleMachine::PlantHooksOfPairs(PickleValue object, PickleValue list) {
-  if (!IsSequence(list)) return;
-  if (IsTiredOfPlanting(arena_.node(list).kept)) return;
-  const Values pairs = arena_.Items(list);
-  for (const PickleValue pair : pairs) {
-    if (!IsSequence(pair)) continue;
-    const PickleValue key = arena_.Item(pair, 0);
-    if (!key.IsNode(NodeKind::kText)) continue;
-    const std::string_view name = arena_.text(key);
-    if (!IsHookAttribute(name)) continue;
-    PlantHook(object, name, arena_.Item(pair, 1), true);
+// Hooks alone, of what a class of its own may take for a dict: one, or pairs.
+void PickleMachine::PlantHooksOf(PickleValue object, PickleValue container) {
+  if (!container.IsContainer()) return;
+  if (IsTiredOfPlanting(arena_.node(container).kept)) return;
+  const Values items = arena_.Items(container);
+  if (container.IsNode(NodeKind::kDict)) {
+    for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
+      PlantIfHook(object, items[i], items[i + 1]);
+    }
+    return;
+  }
+  for (const PickleValue pair : items) {
+    if (!pair.IsContainer() || pair.IsNode(NodeKind::kDict)) continue;
+    PlantIfHook(object, arena_.Item(pair, 0), arena_.Item(pair, 1));
   }
 }
 
@@ -401,7 +393,6 @@ void PickleMachine::PlantDictObject(PickleValue object, PickleValue made,
   if (!arguments.Is(Kind::kEmptyTuple)) {
     for (const PickleValue argument : arena_.Items(arguments, 4)) {
       PlantHooksOf(object, argument);
-      PlantHooksOfPairs(object, argument);
     }
     PlantUnseen(object, slots);
   } else if (arena_.node(made).lost ||
@@ -435,7 +426,7 @@ void PickleMachine::Plant(PickleValue object, PickleValue state) {
   if (state.IsNode(NodeKind::kTuple)) {
     if (arena_.node(state).count != 2) {
       for (const PickleValue part : arena_.Items(state, 4)) {
-        PlantHooksOf(object, part);
+        if (part.IsNode(NodeKind::kDict)) PlantHooksOf(object, part);
       }
       return;
     }

@@ -171,9 +171,7 @@ class PickleMachine::Hot {
     }
     PickleValue made = m_.arena_.AddText(PickleNodeKind::kText, line.text);
     if (!made.Is(PickleKind::kNode)) {
-      made = MayBeKept(line.text)
-                 ? m_.NameWithoutRoom(line.text)
-                 : PickleValue::Of(PickleKind::kData, kDullText);
+      made = m_.NameWithoutRoom(line.text);
     } else if (python_two) {
       m_.arena_.node(made).python_two = true;
     }

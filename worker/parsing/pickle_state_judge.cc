@@ -6,7 +6,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "worker/parsing/pickle_judge.h"
 #include "worker/parsing/pickle_meanings.h"

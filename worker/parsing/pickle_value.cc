@@ -19,12 +19,6 @@ bool HasItems(PickleNodeKind kind) {
          kind != PickleNodeKind::kFree;
 }
 
-bool HoldsItemsAlone(PickleValue value) {
-  return value.Is(PickleKind::kNode) &&
-         value.node_kind() != PickleNodeKind::kCall &&
-         value.node_kind() != PickleNodeKind::kAttribute;
-}
-
 bool CanMatter(PickleValue item) {
   return item.kind() >= PickleKind::kGlobal && !item.IsTextNode();
 }
@@ -206,13 +200,13 @@ void PickleArena::LoseEntry(std::string_view key, PickleValue value) {
   // buffers, which are dicts.
   const bool works = key.ends_with("_interface__")
                          ? CanMatter(value) || value.Is(PickleKind::kData)
-                         : CanMatter(value) && !HoldsItemsAlone(value);
+                         : CanMatter(value) && !value.IsContainer();
   if (works) lost_hooks_ |= 1U << hook;
 }
 
 void PickleArena::LoseItems(std::span<const PickleValue> items) {
   for (const PickleValue item : items) {
-    if (!HoldsItemsAlone(item) || node(item).kept < 2) continue;
+    if (!item.IsContainer() || node(item).kept < 2) continue;
     LoseEntry(node(item).items[0], node(item).items[1]);
   }
 }

@@ -123,6 +123,11 @@ class PickleValue {
                ? static_cast<PickleNodeKind>(bits_ >> 32 & 0xffU)
                : PickleNodeKind::kFree;
   }
+  /// A tuple, list, dict, set or frozenset.
+  bool IsContainer() const {
+    return node_kind() >= PickleNodeKind::kTuple &&
+           node_kind() <= PickleNodeKind::kFrozenSet;
+  }
   /// A node that is a str or bytes: all other nodes hold values.
   bool IsTextNode() const {
     return IsNode(PickleNodeKind::kText) || IsNode(PickleNodeKind::kBytes);
